@@ -1,0 +1,33 @@
+"""Where the shipped templates and workflows are, in a wheel and in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kappa_flow.errors import InputError
+from kappa_flow.settings import nearest
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def folder(name: str) -> Path:
+    """Return the folder ``templates`` or ``workflows``: in the wheel inside the package, in a checkout beside it."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def template(name: str) -> Path:
+    """Return the folder of the run template ``name``.
+
+    Raises
+    ------
+    InputError
+        When no template has that name.
+    """
+    root = folder("templates")
+    names = sorted(path.name for path in root.iterdir() if (path / "kappa.yaml").is_file())
+    if name not in names:
+        raise InputError(
+            f"template {name!r}", f"there is none of that name; {nearest(name, names)}", "Choose one of them"
+        )
+    return root / name

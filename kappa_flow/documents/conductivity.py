@@ -1,0 +1,77 @@
+"""Conductivity: κ(T) and everything mode-resolved behind it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from kappa_flow.arrays import FloatArray, NamedArrays, Shape
+from kappa_flow.documents.base import Document, Part
+
+
+class MeshPoint(Part):
+    """κ on one mesh of a convergence sequence."""
+
+    mesh: tuple[int, int, int]
+    kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
+
+
+class Bands(Part):
+    """Phonon dispersion along a path of the Brillouin zone and the density of states."""
+
+    distances: Annotated[FloatArray, Shape(("n_q",), "1/Å")]
+    frequencies: Annotated[FloatArray, Shape(("n_q", "n_bands"), "THz")]
+    """Imaginary frequencies are negative."""
+    tick_positions: Annotated[FloatArray, Shape(("n_ticks",), "1/Å")]
+    tick_labels: tuple[str, ...]
+    dos_frequencies: Annotated[FloatArray, Shape(("n_dos",), "THz")]
+    dos: Annotated[FloatArray, Shape(("n_dos",), "1/THz")]
+    """States per THz and primitive cell."""
+
+
+class MeanFreePaths(Part):
+    """Cumulative κ over the mean free path."""
+
+    temperature: float
+    """K."""
+    lengths: Annotated[FloatArray, Shape(("n_lengths",), "Å")]
+    cumulative: Annotated[FloatArray, Shape(("n_lengths", 3, 3), "W/(m K)")]
+
+
+class Conductivity(Document):
+    """κ(T) from the Boltzmann transport equation."""
+
+    kind: ClassVar[str] = "conductivity"
+
+    method: str
+    """``rta``."""
+    temperatures: Annotated[FloatArray, Shape(("n_temperatures",), "K")]
+    kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
+    mesh: tuple[int, int, int]
+    mesh_sequence: tuple[MeshPoint, ...] = ()
+    """Coarser meshes solved before, where ``mesh: auto``."""
+    mesh_converged: bool | None = None
+    """None when a single mesh was asked for."""
+    member_kappa: Annotated[FloatArray, Shape(("n_members", "n_temperatures", 3, 3), "W/(m K)")] | None = None
+    """κ of each committee member on ``member_mesh``."""
+    member_mesh: tuple[int, int, int] | None = None
+    member_mean_kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
+    """κ of the committee's mean force constants on ``member_mesh``."""
+    max_frequency: float
+    """THz."""
+    imaginary_modes: int
+    """Modes of the mesh and the band path with a frequency below −0.05 THz."""
+    min_frequency: float
+    """Lowest frequency found, THz, negative when imaginary."""
+    bands: Bands
+    mean_free_paths: MeanFreePaths
+    modes: NamedArrays
+    """phono3py's kappa file, array by array, under phono3py's own names and in its units."""
+    switches: dict[str, str]
+    """Isotopes, boundary, integration, NAC … as used."""
+
+    @property
+    def trace(self) -> FloatArray:
+        """Mean of the diagonal of κ, (n_temperatures,), W/(m K)."""
+        return np.asarray(np.trace(self.kappa, axis1=1, axis2=2) / 3.0)

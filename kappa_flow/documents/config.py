@@ -1,0 +1,149 @@
+"""RunConfig: everything a run is told, one YAML section per stage, in stage order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import ValidationError, model_validator
+
+from kappa_flow.documents.engines import EngineSettings
+from kappa_flow.documents.sections import (
+    BteSettings,
+    DatasetSettings,
+    DisplacementsSettings,
+    ForceConstantsSettings,
+    ForcesSettings,
+    ResultsSettings,
+    SamplingSettings,
+    StructureSettings,
+    SurrogateSettings,
+)
+from kappa_flow.errors import InputError
+from kappa_flow.settings import Settings
+
+
+class RunConfig(Settings):
+    """A whole calculation."""
+
+    structure: StructureSettings
+    reference: EngineSettings | None = None
+    """What labels structures; may be absent when ``dataset.files`` are given."""
+    sampling: SamplingSettings = SamplingSettings()
+    dataset: DatasetSettings = DatasetSettings()
+    surrogate: SurrogateSettings = SurrogateSettings()
+    displacements: DisplacementsSettings = DisplacementsSettings()
+    forces: ForcesSettings = ForcesSettings()
+    force_constants: ForceConstantsSettings = ForceConstantsSettings()
+    bte: BteSettings = BteSettings()
+    results: ResultsSettings = ResultsSettings()
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        no_reference = self.reference is None
+        if no_reference and self.forces.source == "reference":
+            raise ValueError("forces.source: reference needs a reference section")
+        if no_reference and "relax" in self.structure.model_fields_set and self.structure.relax:
+            raise ValueError("structure.relax: true needs a reference section; set relax: false")
+        if no_reference and "method" in self.sampling.model_fields_set and self.sampling.method != "none":
+            raise ValueError(
+                f"sampling.method: {self.sampling.method} needs a reference section to label its structures"
+            )
+        if (
+            self.forces.source == "surrogate"
+            and not self.dataset.files
+            and (no_reference or self.sampling.method == "none")
+        ):
+            raise ValueError(
+                "nothing to train on: give a reference with a sampling.method, or dataset.files, or forces.source: reference"
+            )
+        return self
+
+    @property
+    def relax(self) -> bool:
+        """Whether the structure is relaxed: only a reference can."""
+        return self.structure.relax and self.reference is not None
+
+    @property
+    def sampling_method(self) -> str:
+        """``md``, ``rattle``, or ``none`` where there is no reference to label anything."""
+        return self.sampling.method if self.reference is not None else "none"
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a YAML file; paths inside it are relative to its folder.
+
+        Raises
+        ------
+        InputError
+            When the file is missing, is no YAML mapping, or a key or value is wrong.
+        """
+        path = Path(path)
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(
+                f"{path}", error.strerror or str(error), "Give the path of a run config"
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{path}", f"not valid YAML: {error}", "Correct it; `kappa-flow init` writes a valid one"
+            ) from error
+        return cls.from_mapping(data, folder=path.resolve().parent, name=str(path))
+
+    @classmethod
+    def from_mapping(cls, data: object, folder: Path, name: str = "config") -> Self:
+        """Validate plain data; relative paths are taken from ``folder``.
+
+        Raises
+        ------
+        InputError
+            Naming the key, its value and the reason.
+        """
+        if not isinstance(data, dict):
+            raise InputError(name, "holds no mapping of sections", "`kappa-flow init` writes a valid one")
+        try:
+            config = cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(*_first_complaint(error, name)) from error
+        return cls.model_validate(_with_absolute_paths(config.model_dump(exclude_unset=True), folder))
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield (key, path) of every input file named."""
+        yield "structure.file", self.structure.file
+        yield from (("dataset.files", path) for path in self.dataset.files)
+        yield from (("dataset.validation", path) for path in self.dataset.validation)
+        if self.force_constants.nac is not None and self.force_constants.nac.file is not None:
+            yield "force_constants.nac.file", self.force_constants.nac.file
+
+    def plain(self) -> dict[str, Any]:
+        """Return the configuration as JSON-safe data, defaults included."""
+        return self.model_dump(mode="json")
+
+
+def _with_absolute_paths(value: Any, folder: Path) -> Any:
+    if isinstance(value, Path):
+        return folder / value.expanduser()
+    if isinstance(value, dict):
+        return {key: _with_absolute_paths(item, folder) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(_with_absolute_paths(item, folder) for item in value)
+    return value
+
+
+def _first_complaint(error: ValidationError, name: str) -> tuple[str, str, str]:
+    complaint = error.errors()[0]
+    where = ".".join(
+        str(part)
+        for part in complaint["loc"]
+        if not str(part).startswith(("function-", "tuple[", "literal["))
+    )
+    more = len(error.errors()) - 1
+    reason = complaint["msg"].removeprefix("Value error, ")
+    value = complaint["input"]
+    shown = "" if isinstance(value, dict) else f" = {value!r}"
+    remedy = f"Correct it in {name}" + (f" ({more} more after it)" if more else "")
+    return f"{where or name}{shown}", reason, remedy

@@ -1,0 +1,47 @@
+"""Dataset: structures with the labels a surrogate is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+
+from kappa_flow.arrays import FloatArray, IntArray, Shape
+from kappa_flow.documents.structures import Structures
+
+
+class Dataset(Structures):
+    """Structures with the reference's energies, forces and stresses.
+
+    Rows and structures follow :class:`Structures`; NaN never occurs in labels.
+    """
+
+    kind: ClassVar[str] = "dataset"
+
+    energies: Annotated[FloatArray, Shape(("n_structures",), "eV")]
+    forces: Annotated[FloatArray, Shape(("n_rows", 3), "eV/Å")]
+    stresses: Annotated[FloatArray, Shape(("n_structures", 3, 3), "eV/Å³")] | None = None
+    origins: tuple[str, ...]
+    """For each structure where it comes from (a file and index, or the snapshot's origin)."""
+    reference: str
+    """Identity of the reference, or ``files``."""
+    reference_calls: int = 0
+    """Reference calculations this run spent so far, relaxation and MD included."""
+
+    def subset(self, indices: Sequence[int] | slice | IntArray) -> Self:
+        """Return the labelled structures ``indices``."""
+        chosen = np.arange(len(self))[indices]
+        rows = self.rows_of(chosen)
+        return self.model_copy(
+            update={
+                "n_atoms": self.n_atoms[chosen],
+                "cells": self.cells[chosen],
+                "numbers": self.numbers[rows],
+                "positions": self.positions[rows],
+                "energies": self.energies[chosen],
+                "forces": self.forces[rows],
+                "stresses": None if self.stresses is None else self.stresses[chosen],
+                "origins": tuple(self.origins[i] for i in chosen),
+            }
+        )

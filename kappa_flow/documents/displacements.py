@@ -1,0 +1,47 @@
+"""Displacements: the supercells phono3py asks forces for."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from kappa_flow.arrays import FloatArray, IntArray, Lattice, Shape
+from kappa_flow.documents.base import Document, Part
+from kappa_flow.documents.structures import Structures
+
+
+class DisplacedCells(Part):
+    """Displaced copies of one supercell, all with the same atoms in phono3py's order."""
+
+    cell: Lattice
+    numbers: Annotated[IntArray, Shape(("n_atoms",), dtype=np.int64)]
+    equilibrium: Annotated[FloatArray, Shape(("n_atoms", 3), "Å")]
+    """Cartesian positions of the perfect supercell."""
+    displacements: Annotated[FloatArray, Shape(("n_cells", "n_atoms", 3), "Å")]
+    pattern_json: str
+    """phono3py's (or phonopy's) displacement dataset as canonical JSON, forces absent."""
+
+    @property
+    def structures(self) -> Structures:
+        """The displaced supercells followed by the perfect one, (n_cells + 1) structures."""
+        moved = self.equilibrium + np.concatenate(
+            [self.displacements, np.zeros((1, *self.equilibrium.shape))]
+        )
+        return Structures.same_atoms(self.cell, self.numbers, moved)
+
+
+class Displacements(Document):
+    """Everything forces are needed for."""
+
+    kind: ClassVar[str] = "displacements"
+
+    method: str
+    """``finite-difference`` or ``random``."""
+    distance: float
+    """Displacement amplitude, Å."""
+    pair_cutoff: float | None = None
+    """Pairs further apart than this (Å) are not displaced together."""
+    fc3: DisplacedCells
+    fc2: DisplacedCells | None = None
+    """Cells of the fc2 supercell, where that is another one."""

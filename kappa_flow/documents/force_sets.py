@@ -1,0 +1,32 @@
+"""ForceSets: the forces on every displaced supercell."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from kappa_flow.arrays import FloatArray, Shape
+from kappa_flow.documents.base import Document, Part
+
+
+class CellForces(Part):
+    """Forces on the displaced copies of one supercell."""
+
+    forces: Annotated[FloatArray, Shape(("n_cells", "n_atoms", 3), "eV/Å")]
+    """The perfect supercell's forces are already taken off."""
+    residual: Annotated[FloatArray, Shape(("n_atoms", 3), "eV/Å")]
+    """Forces on the perfect supercell."""
+    member_forces: Annotated[FloatArray, Shape(("n_members", "n_cells", "n_atoms", 3), "eV/Å")] | None = None
+    """Forces of each committee member, its own residual taken off."""
+
+
+class ForceSets(Document):
+    """Forces for fc3 and, where it has its own supercell, fc2."""
+
+    kind: ClassVar[str] = "force_sets"
+
+    source: str
+    """``surrogate`` or the identity of the reference."""
+    device: str
+    """Where they were computed: ``cpu``, ``cuda:0`` …"""
+    fc3: CellForces
+    fc2: CellForces | None = None

@@ -1,0 +1,197 @@
+"""The sections of the run configuration, in stage order; each field's text is its manual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.settings import Settings
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(gt=0, le=10000)]
+Repeats = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+IntMatrix3 = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+
+
+class StructureSettings(Settings):
+    """Which crystal."""
+
+    file: Path
+    """Any structure file pymatgen, ASE or phonopy reads: POSCAR, CIF, phonopy/phono3py yaml, extxyz, json."""
+    supercell: Repeats | IntMatrix3 | None = None
+    """fc3 supercell of the conventional cell; None takes ``min_length``."""
+    min_length: Positive = 10.0
+    """Least distance between periodic images (Å) when ``supercell`` is None."""
+    fc2_supercell: Repeats | IntMatrix3 | None = None
+    """A larger supercell for fc2 alone."""
+    fc2_min_length: Positive | None = None
+    """The same by length, Å."""
+    relax: bool = True
+    """Relax cell and positions with the reference, symmetry kept. False where there is no reference."""
+    force_tolerance: Positive = 1e-4
+    """Largest force component after relaxation, eV/Å."""
+    symprec: Positive = 1e-5
+    """Tolerance of the symmetry search, Å."""
+
+
+class SamplingSettings(Settings):
+    """Which displaced configurations are worth a reference calculation."""
+
+    method: Literal["md", "rattle", "none"] = "md"
+    """``md``: equilibrium MD; ``rattle``: random displacements; ``none``: only ``dataset.files``."""
+    driver: Literal["surrogate", "reference"] = "surrogate"
+    """What runs the MD. ``surrogate``: a first fit on ``initial`` rattled cells drives it, and only the
+    frames kept are labelled; ``reference``: every MD step is a reference calculation."""
+    temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (300.0,)
+    """K."""
+    frames: Annotated[int, Field(ge=1)] = 12
+    """Decorrelated MD frames kept per round, over all temperatures; or rattled cells for ``rattle``."""
+    initial: Annotated[int, Field(ge=2)] = 8
+    """Rattled cells of the first fit when the surrogate drives the MD."""
+    amplitude: Positive = 0.03
+    """Length of each atom's random displacement in rattled cells, Å."""
+    rounds: Annotated[int, Field(ge=1)] = 1
+    """MD rounds after the first fit; each adds ``frames`` labelled cells."""
+    timestep: Positive = 2.0
+    """fs."""
+    friction: Positive = 0.02
+    """Langevin friction, 1/fs."""
+    equilibration: Positive = 400.0
+    """fs before the first frame."""
+    interval: Positive = 60.0
+    """fs between frames."""
+    seed: Count = 1
+
+
+class DatasetSettings(Settings):
+    """Labels given beforehand."""
+
+    files: tuple[Path, ...] = ()
+    """extxyz (also .xz), phonopy/phono3py yaml with forces, VASP vasprun.xml or OUTCAR."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Take only the first so many structures of ``files``."""
+    validation: tuple[Path, ...] = ()
+    """Labelled structures held out of training, for the test errors."""
+    lattice_tolerance: Positive = 0.01
+    """Largest relative strain between a data set cell and the crystal's supercell."""
+
+
+class SurrogateSettings(Settings):
+    """The potential: HDNNP (Behler & Parrinello 2007) with a linear read-out."""
+
+    model: Literal["hdnnp", "linear"] = "hdnnp"
+    linear_readout: bool = True
+    """Solve E = w·G in closed form before the network learns what is left."""
+    committee: Annotated[int, Field(ge=1)] = 8
+    """Members; at least 4 are needed for an error bar."""
+    cutoff: Positive = 7.0
+    """Å."""
+    validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    test_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    seed: Count = 1
+
+
+class DisplacementsSettings(Settings):
+    """Which supercells phono3py needs."""
+
+    distance: Positive = 0.03
+    """Å."""
+    method: Literal["finite-difference", "random"] = "finite-difference"
+    """``random`` displaces all atoms and fits force constants with symfc."""
+    count: Annotated[int, Field(ge=1)] | None = None
+    """Number of randomly displaced cells; None: estimated by symfc."""
+    pair_cutoff: Positive | None = None
+    """Å; leaves pairs further apart out of fc3."""
+    seed: Count = 1
+
+
+class ForcesSettings(Settings):
+    """Who computes the forces, where."""
+
+    source: Literal["surrogate", "reference"] = "surrogate"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    memory: Positive = 2.0
+    """GiB a batch may take."""
+
+
+class NacSettings(Settings):
+    """Born charges and dielectric tensor of a polar crystal."""
+
+    file: Path | None = None
+    """BORN file (phonopy's format) or a phonopy yaml that holds them."""
+    born: tuple[
+        tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]], ...
+    ] = ()
+    """One tensor per atom of the primitive cell, in units of e."""
+    dielectric: (
+        tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = bool(self.born) and self.dielectric is not None
+        if (self.file is not None) == given:
+            raise ValueError("give either file, or born and dielectric together")
+        return self
+
+
+class ForceConstantsSettings(Settings):
+    """From forces to fc2 and fc3."""
+
+    symmetrize: bool = True
+    """Enforce permutation and translational invariance."""
+    nac: NacSettings | None = None
+
+
+class TemperatureGrid(Settings):
+    """start, start + step, … up to stop, K."""
+
+    start: Temperature
+    stop: Temperature
+    step: Positive
+
+
+class BteSettings(Settings):
+    """The Boltzmann transport equation."""
+
+    method: Literal["rta"] = "rta"
+    mesh: Repeats | Literal["auto"] = "auto"
+    """Three integers, or ``auto``: refined until κ moves less than ``mesh_tolerance``."""
+    mesh_tolerance: Positive = 0.02
+    """Relative change of κ at 300 K (or the nearest temperature) that ends ``auto``."""
+    mesh_limit: Annotated[int, Field(ge=3)] = 19
+    """Most divisions along a reciprocal axis that ``auto`` tries."""
+    temperatures: TemperatureGrid | tuple[Temperature, ...] = TemperatureGrid(start=100, stop=1000, step=50)
+    """K."""
+    isotopes: bool = True
+    """Scattering by the natural isotope mixture (Tamura 1983)."""
+    boundary_mfp: Positive | None = None
+    """Boundary mean free path, µm."""
+    member_mesh: Repeats | None = None
+    """Mesh for κ of each committee member; None: the same as ``mesh`` up to 11 divisions."""
+
+    @field_validator("mesh", mode="before")
+    @classmethod
+    def _three_integers(cls, value: object) -> object:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            raise ValueError(f"{value!r} is one number; write three, e.g. [11, 11, 11], or auto")
+        return value
+
+    @property
+    def temperature_list(self) -> FloatArray:
+        """The temperatures in K, ascending."""
+        grid = self.temperatures
+        if isinstance(grid, TemperatureGrid):
+            return np.arange(grid.start, grid.stop + grid.step * 1e-6, grid.step, dtype=np.float64)
+        return np.array(sorted(set(grid)), dtype=np.float64)
+
+
+class ResultsSettings(Settings):
+    """What to write on the result."""
+
+    tags: tuple[str, ...] = ()

@@ -1,0 +1,55 @@
+"""SurrogateDocument: a trained committee of potentials and how well it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from kappa_flow.arrays import FloatArray, NamedArrays, Shape
+from kappa_flow.documents.base import Document, Part
+
+
+class FitErrors(Part):
+    """Errors of the committee mean on one part of the data."""
+
+    structures: int
+    force_rmse: float
+    """eV/Å."""
+    force_mae: float
+    """eV/Å."""
+    energy_rmse: float
+    """eV/atom, after the per-set offset the model fits."""
+    force_spread: float
+    """Root mean square over atoms of the committee's standard deviation, eV/Å."""
+
+
+class TrainingHistory(Part):
+    """Force errors during training, mean over members."""
+
+    iterations: Annotated[FloatArray, Shape(("n_points",))]
+    train_force_rmse: Annotated[FloatArray, Shape(("n_points",), "eV/Å")]
+    validation_force_rmse: Annotated[FloatArray, Shape(("n_points",), "eV/Å")]
+
+
+class Parity(Part):
+    """Reference against predicted forces of the held-out structures (of the training ones where none is held out)."""
+
+    reference: Annotated[FloatArray, Shape(("n_components",), "eV/Å")]
+    predicted: Annotated[FloatArray, Shape(("n_components",), "eV/Å")]
+
+
+class SurrogateDocument(Document):
+    """A trained potential: description, weights, quality."""
+
+    kind: ClassVar[str] = "surrogate"
+
+    model: dict[str, Any]
+    """JSON description: elements, symmetry functions, architecture, scaling."""
+    weights: NamedArrays
+    """All weights by name, float64."""
+    train: FitErrors
+    validation: FitErrors | None = None
+    test: FitErrors | None = None
+    history: TrainingHistory
+    parity: Parity
+    warnings: tuple[str, ...] = ()
+    """E.g. cutoff passes half the training box."""

@@ -1,0 +1,279 @@
+"""The whole calculation in plain functions over documents: no workflow engine, no database. Read this first.
+
+A run is a list of tasks, each one stage (and, in the learning loop, one round) of the order
+
+    structure → (sampling → dataset → surrogate)* → displacements → forces → force_constants → bte → results
+
+`run` performs them one after another in this process. `kappa_flow.orchestration` performs the same tasks as
+FireWorks; both call `perform`, so both give the same κ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from kappa_flow import (
+    bte,
+    dataset,
+    displacements,
+    force_constants,
+    forces,
+    references,
+    results,
+    sampling,
+    structure,
+    surrogate,
+)
+from kappa_flow.documents import (
+    Crystal,
+    Dataset,
+    Displacements,
+    Document,
+    ForceConstants,
+    ForceSets,
+    KappaDocument,
+    PolarTensors,
+    RunConfig,
+    Snapshots,
+    SurrogateDocument,
+)
+from kappa_flow.documents.crystal import Cell
+from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
+
+STAGES: Final = (
+    "structure",
+    "sampling",
+    "dataset",
+    "surrogate",
+    "displacements",
+    "forces",
+    "force_constants",
+    "bte",
+    "results",
+)
+LOOP: Final = ("sampling", "dataset", "surrogate")
+
+Documents = Mapping[str, Document]
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One stage of a run; in the learning loop, of one round."""
+
+    stage: str
+    round: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``bte``, ``surrogate.1``."""
+        return self.stage if self.round is None else f"{self.stage}.{self.round}"
+
+    @classmethod
+    def named(cls, name: str) -> Task:
+        """Return the task of that name."""
+        stage, _, number = name.partition(".")
+        return cls(stage, int(number) if number else None)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What tasks work with: the reference, remembered or not, and somebody who watches."""
+
+    reference: Reference | None = None
+    progress: Progress = field(default=quiet)
+
+
+def run(config: RunConfig, progress: Progress = quiet) -> KappaDocument:
+    """Compute κ(T) as ``config`` says, here and now.
+
+    Raises
+    ------
+    InputError
+        When something given cannot be used.
+    WorkError
+        When a stage fails.
+    """
+    return run_all(config, progress)["results"]  # type: ignore[return-value]  # the last task makes it
+
+
+def run_all(config: RunConfig, progress: Progress = quiet) -> dict[str, Document]:
+    """Compute κ(T) and return every document made on the way, by task name."""
+    documents: dict[str, Document] = dict(inputs(config))
+    bench = Bench(references.build(config.reference), progress)
+    queue = tasks(config)
+    while queue:
+        task = queue.pop(0)
+        documents[task.name] = perform(task, config, documents, bench)
+        queue[:0] = detour(task, config)
+    return documents
+
+
+def inputs(config: RunConfig) -> dict[str, Document]:
+    """Read every input file once, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or garbled, or files do not fit one another.
+    """
+    cell = structure.read(config.structure.file)
+    found: dict[str, Document] = {"input.structure": cell}
+    if config.dataset.files:
+        found["input.dataset"] = dataset.read(config.dataset.files, config.dataset.limit)
+    if config.dataset.validation:
+        found["input.validation"] = dataset.read(config.dataset.validation, None)
+    if config.force_constants.nac is not None:
+        found["input.polar"] = force_constants.read_polar(
+            config.force_constants.nac, cell, config.structure.symprec
+        )
+    references.check(config.reference, cell.numbers)
+    return found
+
+
+def tasks(config: RunConfig) -> list[Task]:
+    """Return the tasks known before the run starts, in order."""
+    loop: list[Task] = []
+    if config.forces.source == "surrogate":
+        first = LOOP if config.sampling_method != "none" else LOOP[1:]
+        loop = [Task(stage, 0) for stage in first]
+    return [Task("structure"), *loop, *(Task(stage) for stage in STAGES[4:])]
+
+
+def detour(task: Task, config: RunConfig) -> list[Task]:
+    """Return the tasks to do before anything that waits for ``task``: another round of the loop, or none."""
+    drives = config.sampling_method == "md" and config.sampling.driver == "surrogate"
+    if task.stage != "surrogate" or task.round is None or not drives or task.round >= config.sampling.rounds:
+        return []
+    return [Task(stage, task.round + 1) for stage in LOOP]
+
+
+def needs(task: Task, config: RunConfig, names: list[str]) -> list[str]:
+    """Return the names of the documents ``task`` is made from, out of those there are."""
+    number = task.round or 0
+    wanted: dict[str, list[str]] = {
+        "structure": ["input.structure"],
+        "sampling": ["structure", f"surrogate.{number - 1}"],
+        "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}"]
+        + ([] if number else ["input.dataset"]),
+        "surrogate": ["structure", f"dataset.{number}", "input.validation"],
+        "displacements": ["structure"],
+        "forces": ["structure", "displacements", *latest(names, "surrogate")],
+        "force_constants": ["structure", "displacements", "forces", "input.polar"],
+        "bte": ["structure", "force_constants"],
+        "results": [name for name in names if name != "results"],
+    }
+    return [name for name in wanted[task.stage] if name in names]
+
+
+def sections(task: Task, config: RunConfig) -> dict[str, Any]:
+    """Return the settings ``task`` depends on, as JSON-safe data."""
+    plain = config.plain()
+    if task.stage == "results":
+        return plain
+    uses_reference = task.stage in ("structure", "sampling", "dataset", "forces")
+    return {name: plain[name] for name in ([task.stage, "reference"] if uses_reference else [task.stage])}
+
+
+def latest(names: list[str], stage: str) -> list[str]:
+    """Return the name of the highest round of ``stage``, as a list of one or none."""
+    rounds = sorted((Task.named(name).round or 0, name) for name in names if name.startswith(f"{stage}."))
+    return [rounds[-1][1]] if rounds else []
+
+
+def perform(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
+    """Do one task and return its document; ``documents`` holds at least what `needs` names."""
+    return _PERFORM[task.stage](task, config, documents, bench)
+
+
+def _structure(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Crystal:
+    cell = _get(documents, "input.structure", Cell)
+    reference = bench.reference if config.relax else None
+    return structure.build(cell, config.structure, reference, bench.progress)
+
+
+def _sampling(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Snapshots:
+    number = task.round or 0
+    crystal = _get(documents, "structure", Crystal)
+    previous = _find(documents, f"surrogate.{number - 1}", SurrogateDocument)
+    driver: ForceModel | None = bench.reference if config.sampling.driver == "reference" else None
+    if previous is not None:
+        driver = surrogate.Potential.from_document(previous)
+    return sampling.sample(crystal, config.sampling, driver, number, bench.progress)
+
+
+def _dataset(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Dataset:
+    number = task.round or 0
+    crystal = _get(documents, "structure", Crystal)
+    before = _find(documents, f"dataset.{number - 1}", Dataset)
+    if number == 0 and (given := _find(documents, "input.dataset", Dataset)) is not None:
+        before = dataset.accept(given, crystal, config.dataset)
+    snapshots = _find(documents, f"sampling.{number}", Snapshots)
+    return dataset.label(crystal, snapshots, bench.reference, before, bench.progress)
+
+
+def _surrogate(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> SurrogateDocument:
+    labelled = _get(documents, f"dataset.{task.round}", Dataset)
+    held_out = _find(documents, "input.validation", Dataset)
+    return surrogate.train(labelled, config.surrogate, held_out, bench.progress)
+
+
+def _displacements(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Displacements:
+    return displacements.generate(_get(documents, "structure", Crystal), config.displacements)
+
+
+def _forces(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> ForceSets:
+    cells = _get(documents, "displacements", Displacements)
+    if config.forces.source == "reference":
+        assert bench.reference is not None  # noqa: S101 - RunConfig refuses this combination
+        return forces.evaluate(cells, bench.reference, bench.reference.identity, bench.progress)
+    (name,) = latest(list(documents), "surrogate")
+    trained = _get(documents, name, SurrogateDocument)
+    potential = surrogate.Potential.from_document(trained, config.forces.device, config.forces.memory)
+    return forces.evaluate(cells, potential, "surrogate", bench.progress)
+
+
+def _force_constants(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> ForceConstants:
+    return force_constants.solve(
+        _get(documents, "structure", Crystal),
+        _get(documents, "displacements", Displacements),
+        _get(documents, "forces", ForceSets),
+        config.force_constants,
+        _find(documents, "input.polar", PolarTensors),
+    )
+
+
+def _bte(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
+    crystal = _get(documents, "structure", Crystal)
+    return bte.solve(crystal, _get(documents, "force_constants", ForceConstants), config.bte, bench.progress)
+
+
+def _results(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> KappaDocument:
+    return results.assemble(config, documents)
+
+
+_PERFORM: Final[dict[str, Callable[[Task, RunConfig, Documents, Bench], Document]]] = {
+    "structure": _structure,
+    "sampling": _sampling,
+    "dataset": _dataset,
+    "surrogate": _surrogate,
+    "displacements": _displacements,
+    "forces": _forces,
+    "force_constants": _force_constants,
+    "bte": _bte,
+    "results": _results,
+}
+
+
+def _find(documents: Documents, name: str, kind: type[D]) -> D | None:
+    document = documents.get(name)
+    return document if isinstance(document, kind) else None
+
+
+def _get(documents: Documents, name: str, kind: type[D]) -> D:
+    document = documents[name]
+    if not isinstance(document, kind):
+        raise TypeError(f"{name} is a {document.kind}, not a {kind.kind}")
+    return document
