@@ -10,6 +10,7 @@ FireWorks; both call `perform`, so both give the same κ.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -27,6 +28,7 @@ from kappa_flow import (
     surrogate,
 )
 from kappa_flow.documents import (
+    Conductivity,
     Crystal,
     Dataset,
     Displacements,
@@ -86,6 +88,13 @@ class Bench:
     progress: Progress = field(default=quiet)
 
 
+Done = Callable[[Task, Document, float], None]
+
+
+def _unheard(task: Task, document: Document, seconds: float) -> None:
+    """Nobody asked."""
+
+
 def run(config: RunConfig, progress: Progress = quiet) -> KappaDocument:
     """Compute κ(T) as ``config`` says, here and now.
 
@@ -99,14 +108,19 @@ def run(config: RunConfig, progress: Progress = quiet) -> KappaDocument:
     return run_all(config, progress)["results"]  # type: ignore[return-value]  # the last task makes it
 
 
-def run_all(config: RunConfig, progress: Progress = quiet) -> dict[str, Document]:
-    """Compute κ(T) and return every document made on the way, by task name."""
-    documents: dict[str, Document] = dict(inputs(config))
+def run_all(config: RunConfig, progress: Progress = quiet, done: Done = _unheard) -> dict[str, Document]:
+    """Compute κ(T) and return every document made on the way, by task name.
+
+    ``done(task, document, seconds)`` is told of each task as it ends.
+    """
+    documents = inputs(config)
     bench = Bench(references.build(config.reference), progress)
     queue = tasks(config)
     while queue:
         task = queue.pop(0)
+        start = time.perf_counter()
         documents[task.name] = perform(task, config, documents, bench)
+        done(task, documents[task.name], time.perf_counter() - start)
         queue[:0] = detour(task, config)
     return documents
 
@@ -150,7 +164,7 @@ def detour(task: Task, config: RunConfig) -> list[Task]:
     return [Task(stage, task.round + 1) for stage in LOOP]
 
 
-def needs(task: Task, config: RunConfig, names: list[str]) -> list[str]:
+def needs(task: Task, names: list[str]) -> list[str]:
     """Return the names of the documents ``task`` is made from, out of those there are."""
     number = task.round or 0
     wanted: dict[str, list[str]] = {
@@ -169,8 +183,8 @@ def needs(task: Task, config: RunConfig, names: list[str]) -> list[str]:
 
 
 def sections(task: Task, config: RunConfig) -> dict[str, Any]:
-    """Return the settings ``task`` depends on, as JSON-safe data."""
-    plain = config.plain()
+    """Return the settings ``task`` depends on, as JSON-safe data, files by content."""
+    plain = config.essence()
     if task.stage == "results":
         return plain
     uses_reference = task.stage in ("structure", "sampling", "dataset", "forces")
@@ -185,76 +199,98 @@ def latest(names: list[str], stage: str) -> list[str]:
 
 def perform(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
     """Do one task and return its document; ``documents`` holds at least what `needs` names."""
-    return _PERFORM[task.stage](task, config, documents, bench)
+    return _PERFORM[task.stage](_Work(task, config, documents, bench))
 
 
-def _structure(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Crystal:
-    cell = _get(documents, "input.structure", Cell)
-    reference = bench.reference if config.relax else None
-    return structure.build(cell, config.structure, reference, bench.progress)
+@dataclass(frozen=True)
+class _Work:
+    """One task with everything it may use."""
+
+    task: Task
+    config: RunConfig
+    documents: Documents
+    bench: Bench
+
+    @property
+    def round(self) -> int:
+        return self.task.round or 0
+
+    def find(self, name: str, kind: type[D]) -> D | None:
+        document = self.documents.get(name)
+        return document if isinstance(document, kind) else None
+
+    def get(self, name: str, kind: type[D]) -> D:
+        document = self.documents[name]
+        if not isinstance(document, kind):
+            raise TypeError(f"{name} is a {document.kind}, not a {kind.kind}")
+        return document
+
+    @property
+    def crystal(self) -> Crystal:
+        return self.get("structure", Crystal)
 
 
-def _sampling(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Snapshots:
-    number = task.round or 0
-    crystal = _get(documents, "structure", Crystal)
-    previous = _find(documents, f"surrogate.{number - 1}", SurrogateDocument)
-    driver: ForceModel | None = bench.reference if config.sampling.driver == "reference" else None
-    if previous is not None:
+def _structure(work: _Work) -> Crystal:
+    reference = work.bench.reference if work.config.relax else None
+    cell = work.get("input.structure", Cell)
+    return structure.build(cell, work.config.structure, reference, work.bench.progress)
+
+
+def _sampling(work: _Work) -> Snapshots:
+    driver: ForceModel | None = None
+    if work.config.sampling.driver == "reference":
+        driver = work.bench.reference
+    elif (previous := work.find(f"surrogate.{work.round - 1}", SurrogateDocument)) is not None:
         driver = surrogate.Potential.from_document(previous)
-    return sampling.sample(crystal, config.sampling, driver, number, bench.progress)
+    return sampling.sample(work.crystal, work.config.sampling, driver, work.round, work.bench.progress)
 
 
-def _dataset(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Dataset:
-    number = task.round or 0
-    crystal = _get(documents, "structure", Crystal)
-    before = _find(documents, f"dataset.{number - 1}", Dataset)
-    if number == 0 and (given := _find(documents, "input.dataset", Dataset)) is not None:
-        before = dataset.accept(given, crystal, config.dataset)
-    snapshots = _find(documents, f"sampling.{number}", Snapshots)
-    return dataset.label(crystal, snapshots, bench.reference, before, bench.progress)
+def _dataset(work: _Work) -> Dataset:
+    before = work.find(f"dataset.{work.round - 1}", Dataset)
+    if work.round == 0 and (given := work.find("input.dataset", Dataset)) is not None:
+        before = dataset.accept(given, work.crystal, work.config.dataset)
+    snapshots = work.find(f"sampling.{work.round}", Snapshots)
+    return dataset.label(work.crystal, snapshots, work.bench.reference, before, work.bench.progress)
 
 
-def _surrogate(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> SurrogateDocument:
-    labelled = _get(documents, f"dataset.{task.round}", Dataset)
-    held_out = _find(documents, "input.validation", Dataset)
-    return surrogate.train(labelled, config.surrogate, held_out, bench.progress)
+def _surrogate(work: _Work) -> SurrogateDocument:
+    labelled = work.get(work.task.name.replace("surrogate", "dataset"), Dataset)
+    held_out = work.find("input.validation", Dataset)
+    return surrogate.train(labelled, work.config.surrogate, held_out, work.bench.progress)
 
 
-def _displacements(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Displacements:
-    return displacements.generate(_get(documents, "structure", Crystal), config.displacements)
+def _displacements(work: _Work) -> Displacements:
+    return displacements.generate(work.crystal, work.config.displacements)
 
 
-def _forces(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> ForceSets:
-    cells = _get(documents, "displacements", Displacements)
-    if config.forces.source == "reference":
-        assert bench.reference is not None  # noqa: S101 - RunConfig refuses this combination
-        return forces.evaluate(cells, bench.reference, bench.reference.identity, bench.progress)
-    (name,) = latest(list(documents), "surrogate")
-    trained = _get(documents, name, SurrogateDocument)
-    potential = surrogate.Potential.from_document(trained, config.forces.device, config.forces.memory)
-    return forces.evaluate(cells, potential, "surrogate", bench.progress)
+def _forces(work: _Work) -> ForceSets:
+    cells = work.get("displacements", Displacements)
+    settings = work.config.forces
+    reference = work.bench.reference
+    if settings.source == "reference" and reference is not None:
+        return forces.evaluate(cells, reference, reference.identity, work.bench.progress)
+    (name,) = latest(list(work.documents), "surrogate")
+    trained = work.get(name, SurrogateDocument)
+    potential = surrogate.Potential.from_document(trained, settings.device, settings.memory)
+    return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
 
 
-def _force_constants(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> ForceConstants:
-    return force_constants.solve(
-        _get(documents, "structure", Crystal),
-        _get(documents, "displacements", Displacements),
-        _get(documents, "forces", ForceSets),
-        config.force_constants,
-        _find(documents, "input.polar", PolarTensors),
-    )
+def _force_constants(work: _Work) -> ForceConstants:
+    cells, found = work.get("displacements", Displacements), work.get("forces", ForceSets)
+    polar = work.find("input.polar", PolarTensors)
+    return force_constants.solve(work.crystal, cells, found, work.config.force_constants, polar)
 
 
-def _bte(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
-    crystal = _get(documents, "structure", Crystal)
-    return bte.solve(crystal, _get(documents, "force_constants", ForceConstants), config.bte, bench.progress)
+def _bte(work: _Work) -> Conductivity:
+    constants = work.get("force_constants", ForceConstants)
+    return bte.solve(work.crystal, constants, work.config.bte, work.bench.progress)
 
 
-def _results(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> KappaDocument:
-    return results.assemble(config, documents)
+def _results(work: _Work) -> KappaDocument:
+    return results.assemble(work.config, work.documents)
 
 
-_PERFORM: Final[dict[str, Callable[[Task, RunConfig, Documents, Bench], Document]]] = {
+_PERFORM: Final[dict[str, Callable[[_Work], Document]]] = {
     "structure": _structure,
     "sampling": _sampling,
     "dataset": _dataset,
@@ -265,15 +301,3 @@ _PERFORM: Final[dict[str, Callable[[Task, RunConfig, Documents, Bench], Document
     "bte": _bte,
     "results": _results,
 }
-
-
-def _find(documents: Documents, name: str, kind: type[D]) -> D | None:
-    document = documents.get(name)
-    return document if isinstance(document, kind) else None
-
-
-def _get(documents: Documents, name: str, kind: type[D]) -> D:
-    document = documents[name]
-    if not isinstance(document, kind):
-        raise TypeError(f"{name} is a {document.kind}, not a {kind.kind}")
-    return document

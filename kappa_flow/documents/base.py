@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from kappa_flow.arrays import AnyArray, Shape, array_hash, bind_dimensions
 
@@ -132,11 +132,8 @@ def _lift(value: Any, arrays: dict[str, AnyArray], unit: str = "1") -> Any:
         return {str(name): _lift(item, arrays) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_lift(item, arrays) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    return str(value)
+    scalar = value.item() if isinstance(value, np.generic) else value
+    return scalar if scalar is None or isinstance(scalar, (str, int, float, bool)) else str(scalar)
 
 
 def _lower(value: Any, arrays: dict[str, AnyArray]) -> Any:

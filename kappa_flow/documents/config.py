@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import yaml
 from pydantic import ValidationError, model_validator
@@ -58,7 +59,8 @@ class RunConfig(Settings):
             and (no_reference or self.sampling.method == "none")
         ):
             raise ValueError(
-                "nothing to train on: give a reference with a sampling.method, or dataset.files, or forces.source: reference"
+                "nothing to train on: give a reference with a sampling.method, or dataset.files, "
+                "or forces.source: reference"
             )
         return self
 
@@ -109,7 +111,8 @@ class RunConfig(Settings):
             config = cls.model_validate(data)
         except ValidationError as error:
             raise InputError(*_first_complaint(error, name)) from error
-        return cls.model_validate(_with_absolute_paths(config.model_dump(exclude_unset=True), folder))
+        given = config.model_dump(exclude_unset=True)
+        return cls.model_validate(_map_paths(given, lambda path: folder / path.expanduser()))
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield (key, path) of every input file named."""
@@ -123,14 +126,22 @@ class RunConfig(Settings):
         """Return the configuration as JSON-safe data, defaults included."""
         return self.model_dump(mode="json")
 
+    def essence(self) -> dict[str, Any]:
+        """Return the same with every file as its name and sha256: equal wherever it lies."""
+        return cast("dict[str, Any]", _map_paths(self.model_dump(), _fingerprint))
 
-def _with_absolute_paths(value: Any, folder: Path) -> Any:
+
+def _fingerprint(path: Path) -> str:
+    return f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _map_paths(value: Any, change: Callable[[Path], object]) -> Any:
     if isinstance(value, Path):
-        return folder / value.expanduser()
+        return change(value)
     if isinstance(value, dict):
-        return {key: _with_absolute_paths(item, folder) for key, item in value.items()}
+        return {key: _map_paths(item, change) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return tuple(_with_absolute_paths(item, folder) for item in value)
+        return [_map_paths(item, change) for item in value]
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import JsonValue
@@ -33,6 +33,8 @@ class Flag(Part):
     """``polar-without-born``, ``imaginary-modes``, ``mesh-not-converged`` …"""
     message: str
     """Value, reason, remedy on one line."""
+    level: Literal["note", "warning"] = "warning"
+    """``warning``: the number may be wrong; ``note``: the number is as good as it says, but read this."""
 
 
 class KappaAt(Part):
@@ -63,17 +65,17 @@ class KappaDocument(Document):
     method: str
     mesh: tuple[int, int, int]
     converged: bool
-    """True only when everything that was to be converged is: the mesh and the learning loop."""
+    """True only when the mesh was refined until κ settled and nothing in ``flags`` contradicts it."""
     flags: tuple[Flag, ...] = ()
     reference: str
     reference_calls: int
     surrogate: dict[str, JsonValue] | None = None
-    """Model, data counts and force errors (eV/Å) of the potential; None for brute force."""
+    """Model, data counts, force errors (eV/Å) and on what they were measured; None for brute force."""
     phonons: dict[str, JsonValue]
     """max_frequency, min_frequency (THz), imaginary (count), residuals of fc2 and fc3."""
     switches: dict[str, str]
     settings: dict[str, Any]
-    """The run configuration."""
+    """The run configuration; of input files the name, their content is in ``provenance``."""
     tags: tuple[str, ...] = ()
     versions: dict[str, str]
     provenance: dict[str, str]

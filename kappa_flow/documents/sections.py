@@ -179,7 +179,8 @@ class BteSettings(Settings):
     @classmethod
     def _three_integers(cls, value: object) -> object:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            raise ValueError(f"{value!r} is one number; write three, e.g. [11, 11, 11], or auto")
+            complaint = f"{value!r} is one number; write three, e.g. [11, 11, 11], or auto"
+            raise ValueError(complaint)  # noqa: TRY004 - pydantic turns only ValueError into a message
         return value
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from kappa_flow.arrays import FloatArray, Shape
 from kappa_flow.documents.structures import Structures
 
@@ -17,5 +19,5 @@ class Snapshots(Structures):
     """For each structure how it was made, e.g. ``md 300 K round 1``."""
     temperatures: Annotated[FloatArray, Shape(("n_structures",), "K")]
     """Temperature asked for; 0 for randomly displaced cells."""
-    trajectory: dict[str, float] = {}
+    trajectory: dict[str, float] = Field(default_factory=dict)
     """Facts of the MD: mean temperature (K), energy drift (eV/atom/ps), steps, reference calls."""

@@ -31,7 +31,7 @@ class TrainingHistory(Part):
 
 
 class Parity(Part):
-    """Reference against predicted forces of the held-out structures (of the training ones where none is held out)."""
+    """Reference against predicted forces: of held-out structures, else of the training ones."""
 
     reference: Annotated[FloatArray, Shape(("n_components",), "eV/Å")]
     predicted: Annotated[FloatArray, Shape(("n_components",), "eV/Å")]

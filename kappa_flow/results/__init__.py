@@ -1,1 +1,8 @@
-"""."""
+"""results: the κ document, its error budget, figures, report and files.
+
+Assembling is light; drawing and writing are imported where they are used.
+"""
+
+from kappa_flow.results.assemble import assemble
+
+__all__ = ["assemble"]

@@ -1,0 +1,101 @@
+"""How uncertain κ is, and what that statement rests on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.documents import Conductivity
+from kappa_flow.documents.kappa import ErrorBudget
+
+HEADLINE = 300.0
+"""K; where κ is quoted."""
+
+
+def budget(conductivity: Conductivity) -> tuple[ErrorBudget, FloatArray | None]:
+    r"""Combine the quantified sources of error.
+
+    .. math:: σ_{ij}(T) = \sqrt{σ^{surrogate}_{ij}(T)^2 + σ^{mesh}_{ij}(T)^2}
+
+    Returns
+    -------
+    budget : ErrorBudget
+        Relative parts at 300 K, or the temperature nearest to it.
+    sigma : ndarray or None
+        (n_temperatures, 3, 3), W/(m K); None when nothing was quantified.
+    """
+    parts = {"surrogate": surrogate_sigma(conductivity), "mesh": mesh_sigma(conductivity)}
+    at = nearest_index(conductivity.temperatures)
+    relative = {
+        name: None if sigma is None else float(np.trace(sigma[at]) / np.trace(conductivity.kappa[at]))
+        for name, sigma in parts.items()
+    }
+    squares = [sigma**2 for sigma in parts.values() if sigma is not None]
+    combined = np.sqrt(np.sum(squares, axis=0)) if squares else None
+    return (
+        ErrorBudget(
+            surrogate=relative["surrogate"],
+            mesh=relative["mesh"],
+            assumptions=assumptions(conductivity, relative),
+        ),
+        combined,
+    )
+
+
+def surrogate_sigma(conductivity: Conductivity) -> FloatArray | None:
+    r"""Return the committee's spread of κ, carried from the members' mesh to the final one.
+
+    .. math:: σ_{ij}(T) = \operatorname{std}_m κ^m_{ij}(T) \; \operatorname{Tr} κ(T) / \operatorname{Tr} κ^{mean}(T)
+
+    The standard deviation is the unbiased one (n − 1).
+
+    Returns
+    -------
+    ndarray or None
+        (n_temperatures, 3, 3), W/(m K); None with fewer than two members.
+    """
+    members = conductivity.member_kappa
+    if members is None or len(members) < 2:
+        return None
+    mean = conductivity.member_mean_kappa
+    level = _trace(members.mean(axis=0) if mean is None else mean)
+    scale = _trace(conductivity.kappa) / level
+    return np.asarray(members.std(axis=0, ddof=1) * scale[:, None, None])
+
+
+def mesh_sigma(conductivity: Conductivity) -> FloatArray | None:
+    """Return |change of κ over the last mesh refinement|, (n_temperatures, 3, 3), W/(m K), or None."""
+    coarser = [point for point in conductivity.mesh_sequence if point.mesh != conductivity.mesh]
+    return np.abs(conductivity.kappa - coarser[-1].kappa) if coarser else None
+
+
+def assumptions(conductivity: Conductivity, relative: dict[str, float | None]) -> str:
+    """Return in words how the parts were made and what they leave out."""
+    said = []
+    if relative["surrogate"] is not None and conductivity.member_kappa is not None:
+        mesh = "×".join(map(str, conductivity.member_mesh or conductivity.mesh))
+        said.append(
+            f"Surrogate: standard deviation of κ over {len(conductivity.member_kappa)} committee members "
+            f"on a {mesh} mesh, carried to the final mesh in proportion to κ; members see the same data, "
+            "so what the data cannot tell them all is not in it."
+        )
+    if relative["mesh"] is not None:
+        said.append("Mesh: change of κ over the last refinement, taken as one standard deviation.")
+    if len(said) == 2:
+        said.append("Added as independent (root of the sum of squares).")
+    missing = [name for name, value in relative.items() if value is None]
+    said.append(
+        f"Not quantified: {', '.join([*missing, 'supercell size'])}, the error of the reference itself, "
+        "four-phonon scattering, thermal expansion, and what the relaxation-time approximation leaves out."
+    )
+    said.append("Not calibrated against reference κ. Diagonal elements are taken as fully correlated.")
+    return " ".join(said)
+
+
+def nearest_index(temperatures: FloatArray) -> int:
+    """Return the index of the temperature nearest to 300 K."""
+    return int(np.argmin(np.abs(temperatures - HEADLINE)))
+
+
+def _trace(tensors: FloatArray) -> FloatArray:
+    return np.asarray(np.trace(tensors, axis1=-2, axis2=-1))

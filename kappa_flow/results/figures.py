@@ -1,0 +1,206 @@
+"""The figures of the report, each from one document: a function returning an ``<svg>`` element."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.documents import Conductivity, KappaDocument, SurrogateDocument
+from kappa_flow.documents.conductivity import Bands, MeanFreePaths
+from kappa_flow.results.error_budget import nearest_index
+from kappa_flow.results.style import BLUE, COMPONENTS, INK, QUIET, VERMILION, panel, svg
+
+ANGSTROM_PER_NM = 10.0
+
+
+def distinct_components(kappa: FloatArray) -> dict[str, FloatArray]:
+    """Return the curves worth drawing of κ (..., 3, 3): κ where it is isotropic, else its diagonal elements.
+
+    Equal elements (within 0.1 %) share one curve, e.g. ``κxx = κyy``.
+    """
+    diagonal = np.diagonal(kappa, axis1=-2, axis2=-1)
+    groups: list[list[int]] = []
+    for axis in range(3):
+        near = [
+            group for group in groups if np.allclose(diagonal[..., axis], diagonal[..., group[0]], rtol=1e-3)
+        ]
+        near[0].append(axis) if near else groups.append([axis])
+    if len(groups) == 1:
+        return {"κ": diagonal.mean(axis=-1)}
+    return {
+        " = ".join(f"κ{'xyz'[axis] * 2}" for axis in group): diagonal[..., group].mean(axis=-1)
+        for group in groups
+    }
+
+
+def kappa_over_temperature(document: KappaDocument) -> str:
+    """κ(T) on logarithmic axes with its error band, and the slope 1/T for the eye."""
+    figure, (axes,) = panel(5.4, 3.8)
+    temperatures = document.temperatures
+    curves = distinct_components(document.kappa)
+    for (label, values), colour in zip(curves.items(), COMPONENTS, strict=False):
+        axes.plot(
+            temperatures, values, "o-", color=colour, markersize=3.6, markeredgecolor="white",
+            markeredgewidth=0.5, label=label, zorder=3,
+        )  # fmt: skip
+        if document.kappa_sigma is not None:
+            sigma = _sigma_like(label, document.kappa_sigma)
+            low = np.maximum(values - sigma, values * 1e-2)
+            axes.fill_between(temperatures, low, values + sigma, color=colour, alpha=0.2, linewidth=0)
+    first = next(iter(curves.values()))
+    at = nearest_index(temperatures)
+    axes.plot(
+        temperatures, first[at] * temperatures[at] / temperatures, "--", color=QUIET, linewidth=0.9,
+        label="∝ 1/T", zorder=1,
+    )  # fmt: skip
+    axes.set(xscale="log", yscale="log", xlabel="Temperature (K)", ylabel="κ (W m⁻¹ K⁻¹)")
+    _plain_ticks(axes, temperatures, np.concatenate([*curves.values()]))
+    axes.grid(visible=True)
+    axes.legend(loc="upper right")
+    return svg(figure, "Thermal conductivity over temperature")
+
+
+def bands_and_dos(bands: Bands) -> str:
+    """Phonon dispersion beside the density of states."""
+    figure, (left, right) = panel(8.2, 3.7, (3.4, 1.0))
+    left.plot(bands.distances, bands.frequencies, color=BLUE, linewidth=1.2)
+    for position in bands.tick_positions:
+        left.axvline(position, color="#e3e7ea", linewidth=0.8, zorder=0)
+    left.set_xticks(bands.tick_positions, [pretty_label(label) for label in bands.tick_labels])
+    left.tick_params(axis="x", length=0)
+    left.set(xlim=(bands.distances[0], bands.distances[-1]), ylabel="Frequency (THz)", xlabel="Wave vector")
+    right.fill_betweenx(bands.dos_frequencies, 0, bands.dos, color=BLUE, alpha=0.18, linewidth=0)
+    right.plot(bands.dos, bands.dos_frequencies, color=BLUE, linewidth=1.2)
+    lowest = min(0.0, float(bands.frequencies.min()))
+    top = float(bands.frequencies.max()) * 1.05
+    for axes in (left, right):
+        axes.set_ylim(lowest * 1.1, top)
+        if lowest < -0.05:
+            axes.axhline(0, color=VERMILION, linewidth=0.9)
+    right.set(xlabel="DOS (THz⁻¹)", xlim=(0, None), yticklabels=[])
+    return svg(figure, "Phonon dispersion and density of states")
+
+
+def force_parity(trained: SurrogateDocument, held_out: str) -> str:
+    """Predicted against reference forces with the error in words."""
+    figure, (axes,) = panel(4.0, 3.7)
+    reference, predicted = trained.parity.reference, trained.parity.predicted
+    limit = 1.05 * float(max(np.abs(reference).max(), np.abs(predicted).max(), 1e-12))
+    axes.plot([-limit, limit], [-limit, limit], color=QUIET, linewidth=0.8, zorder=1)
+    axes.plot(
+        reference, predicted, ".", color=BLUE, markersize=3, alpha=0.5, markeredgewidth=0, rasterized=True
+    )
+    rmse = float(np.sqrt(np.mean((predicted - reference) ** 2)))
+    axes.text(
+        0.05, 0.95, f"RMSE {1e3 * rmse:.3g} meV/Å\n{len(reference)} components\n{held_out}",
+        transform=axes.transAxes, va="top", fontsize=8.5,
+    )  # fmt: skip
+    axes.set(
+        xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal",
+        xlabel="Reference force (eV/Å)", ylabel="Predicted force (eV/Å)",
+    )  # fmt: skip
+    return svg(figure, "Force parity")
+
+
+def training_curves(trained: SurrogateDocument) -> str:
+    """Force errors over the training iterations."""
+    figure, (axes,) = panel(4.2, 3.7)
+    history = trained.history
+    curves = (("training", history.train_force_rmse, BLUE), ("validation", history.validation_force_rmse, VERMILION))
+    for label, values, colour in curves:
+        shown = np.isfinite(values) & (values > 0)
+        if shown.any():
+            axes.plot(
+                history.iterations[shown], 1e3 * values[shown], ".-", color=colour, markersize=4, label=label
+            )
+    axes.set(yscale="log", xlabel="Iteration", ylabel="Force RMSE (meV/Å)")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(FuncFormatter(_leading_digits((2, 5))))
+    axes.grid(visible=True, which="major")
+    axes.legend(loc="best")
+    return svg(figure, "Training curves")
+
+
+def cumulative_kappa(paths: MeanFreePaths) -> str:
+    """κ carried by phonons with mean free paths up to a length, and the length where half is reached."""
+    figure, (axes,) = panel(4.2, 3.5)
+    lengths = paths.lengths / ANGSTROM_PER_NM
+    shown = lengths > 0
+    curves = distinct_components(paths.cumulative)
+    for (label, values), colour in zip(curves.items(), COMPONENTS, strict=False):
+        axes.plot(lengths[shown], values[shown], color=colour, label=label)
+    values = next(iter(curves.values()))
+    half = float(np.interp(values[-1] / 2, values, lengths))
+    axes.plot([half, half, lengths[shown][0]], [0, values[-1] / 2, values[-1] / 2], ":", color=QUIET, lw=1.0)
+    axes.annotate(
+        f" half below {half:.3g} nm", (half, values[-1] / 2), (4, -3), textcoords="offset points",
+        va="top", fontsize=8.5, color=INK,
+    )  # fmt: skip
+    start = float(np.interp(values[-1] * 1e-3, values, lengths))
+    end = float(np.interp(values[-1] * (1 - 1e-6), values, lengths))
+    axes.set(
+        xscale="log", xlim=(max(start / 2, lengths[shown][0]), end * 2), ylim=(0, None),
+        xlabel="Mean free path (nm)", ylabel=f"Cumulative κ at {paths.temperature:g} K (W m⁻¹ K⁻¹)",
+    )  # fmt: skip
+    axes.xaxis.set_major_locator(LogLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(visible=True)
+    if len(curves) > 1:
+        axes.legend(loc="upper left")
+    return svg(figure, "Cumulative thermal conductivity over mean free path")
+
+
+def kappa_over_mesh(found: Conductivity) -> str | None:
+    """κ at 300 K on the meshes solved, or nothing where there was one only."""
+    points = [(point.mesh, point.kappa) for point in found.mesh_sequence if point.mesh != found.mesh]
+    if not points:
+        return None
+    points.append((found.mesh, found.kappa))
+    at = nearest_index(found.temperatures)
+    curves = distinct_components(np.array([kappa[at] for _, kappa in points]))
+    figure, (axes,) = panel(4.2, 3.5)
+    for (label, values), colour in zip(curves.items(), COMPONENTS, strict=False):
+        axes.plot(range(len(points)), values, "o-", color=colour, markersize=5, label=label)
+    axes.set_xticks(range(len(points)), ["×".join(map(str, mesh)) for mesh, _ in points])
+    axes.set(xlabel="Mesh", ylabel=f"κ at {found.temperatures[at]:g} K (W m⁻¹ K⁻¹)")
+    axes.margins(x=0.12, y=0.2)
+    axes.grid(visible=True, axis="y")
+    if len(curves) > 1:
+        axes.legend(loc="best")
+    return svg(figure, "Thermal conductivity over mesh")
+
+
+def pretty_label(label: str) -> str:
+    """Return a special point's name as readers know it: Γ for GAMMA, Σ for SIGMA, no TeX."""
+    text = label.replace("$", "").replace("\\mathrm", "").replace("{", "").replace("}", "")
+    for tex, letter in (("GAMMA", "Γ"), ("\\Gamma", "Γ"), ("DELTA", "Δ"), ("SIGMA", "Σ"), ("LAMBDA", "Λ")):
+        text = text.replace(tex, letter)
+    return text.replace("_0", "₀").replace("_1", "₁").replace("_2", "₂").replace("|", " | ").strip()
+
+
+def _sigma_like(label: str, sigma: FloatArray) -> FloatArray:
+    axes = range(3) if label == "κ" else ["xyz".index(part.strip()[1]) for part in label.split("=")]
+    return np.mean([sigma[:, axis, axis] for axis in axes], axis=0)
+
+
+def _plain_ticks(axes: Axes, temperatures: FloatArray, values: FloatArray) -> None:
+    wanted = [10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000]
+    low, high = float(temperatures.min()), float(temperatures.max())
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in wanted if low <= tick <= high] or [low]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    narrow = float(np.log10(values.max() / values.min())) < 1.6 if values.min() > 0 else False
+    axes.yaxis.set_minor_formatter(
+        FuncFormatter(_leading_digits((2, 5) if narrow else ())) if narrow else NullFormatter()
+    )
+
+
+def _leading_digits(kept: tuple[int, ...]):  # type: ignore[no-untyped-def]
+    def text(value: float, _: float) -> str:
+        digit = value / 10 ** np.floor(np.log10(value))
+        return f"{value:g}" if any(abs(digit - keep) < 1e-6 for keep in kept) else ""
+
+    return text

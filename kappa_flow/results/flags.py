@@ -1,0 +1,173 @@
+"""What a reader of κ must know: one small check per flag, each from the documents alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+
+from kappa_flow.documents import RunConfig
+from kappa_flow.documents.kappa import ErrorBudget, Flag
+from kappa_flow.results.evidence import Evidence
+
+CONTRADICTS: Final = frozenset(
+    {
+        "imaginary-modes",
+        "mesh-not-converged",
+        "mesh-not-checked",
+        "committee-too-small",
+        "surrogate-uncertain",
+        "force-constants-drift",
+    }
+)
+"""Flags that stand against calling κ converged."""
+
+MEMBERS_NEEDED: Final = 4
+SURROGATE_LIMIT: Final = 0.05
+"""Relative spread of the committee's κ above which it is called uncertain."""
+POLAR_LIMIT: Final = 0.2
+"""Pauling units. GaAs has 0.37, InSb 0.27, PbTe 0.23, all with sizeable Born charges; SiGe 0.11."""
+SPURIOUS_FREQUENCY: Final = 0.05
+"""THz an acoustic mode at Γ may have; the same number below which modes count as imaginary."""
+FC3_DRIFT_LIMIT: Final = 0.01
+"""Largest fc3 drift over the largest fc3 element."""
+RESIDUAL_LIMIT: Final = 0.01
+"""eV/Å on the undisplaced supercell."""
+THZ_OF_EV_PER_ANGSTROM2_AMU: Final = 15.633302
+"""√(eV/(Å² amu))/2π in THz, phonopy's conversion factor."""
+
+
+def flags(config: RunConfig, evidence: Evidence, budget: ErrorBudget) -> tuple[Flag, ...]:
+    """Return every flag that applies, warnings first."""
+    raised = [flag for check in _CHECKS for flag in check(evidence)]
+    raised += _single_settings(config, evidence, budget)
+    return tuple(sorted(raised, key=lambda flag: flag.level == "note"))
+
+
+def _imaginary(evidence: Evidence) -> Iterator[Flag]:
+    found = evidence.conductivity
+    if found.imaginary_modes:
+        yield Flag(
+            name="imaginary-modes",
+            message=f"{found.imaginary_modes} modes down to {found.min_frequency:.2f} THz: the crystal is "
+            "not at a minimum of the potential, or the potential is wrong there, and κ leaves these modes out. "
+            "Relax the structure, enlarge the supercell, or add training data",
+        )
+
+
+def _polar(evidence: Evidence) -> Iterator[Flag]:
+    from pymatgen.core import Element
+
+    elements = [Element.from_Z(number) for number in sorted(set(evidence.crystal.cell.numbers.tolist()))]
+    if evidence.force_constants.polar is not None or all(element.is_metal for element in elements):
+        return
+    known = sorted((element.X, element.symbol) for element in elements if not math.isnan(element.X))
+    if len(known) > 1 and (apart := known[-1][0] - known[0][0]) > POLAR_LIMIT:
+        yield Flag(
+            name="polar-without-born",
+            message=f"{known[0][1]} and {known[-1][1]} differ by {apart:.2f} in electronegativity and no "
+            "Born charges were given: unless this is a metal, LO–TO splitting is missing. "
+            "Give force_constants.nac",
+        )
+
+
+def _mesh(evidence: Evidence) -> Iterator[Flag]:
+    found = evidence.conductivity
+    mesh = "×".join(map(str, found.mesh))
+    if found.mesh_converged is None:
+        yield Flag(
+            name="mesh-not-checked",
+            message=f"mesh {mesh} alone was solved: its error is unknown, often 10–20 %. "
+            "Set bte.mesh: auto, or compare with a finer one",
+        )
+    elif not found.mesh_converged:
+        yield Flag(
+            name="mesh-not-converged",
+            message=f"κ still moved when the mesh limit {mesh} was reached. Raise bte.mesh_limit",
+        )
+
+
+def _surrogate(evidence: Evidence) -> Iterator[Flag]:
+    trained = evidence.surrogate
+    if trained is None:
+        return
+    if trained.validation is None and trained.test is None:
+        yield Flag(
+            name="surrogate-test-unknown",
+            message="no structures were held out: the force error shown is that of the training data. "
+            "Set surrogate.validation_fraction or dataset.validation",
+        )
+    for warning in trained.warnings:
+        yield Flag(name="surrogate-warning", message=warning)
+
+
+def _drift(evidence: Evidence) -> Iterator[Flag]:
+    from ase.data import atomic_masses
+
+    constants = evidence.force_constants
+    lightest = float(atomic_masses[evidence.crystal.cell.numbers].min())
+    drift = constants.final.fc2_drift
+    spurious = THZ_OF_EV_PER_ANGSTROM2_AMU * math.sqrt(drift / lightest)
+    if spurious > SPURIOUS_FREQUENCY:
+        yield Flag(
+            name="force-constants-drift",
+            message=f"fc2 violates translational invariance by {drift:.2g} eV/Å², enough to lift "
+            f"acoustic modes at Γ to {spurious:.2f} THz. Set force_constants.symmetrize: true",
+        )
+    share = constants.final.fc3_drift / float(np.abs(constants.fc3).max() or 1.0)
+    if share > FC3_DRIFT_LIMIT:
+        yield Flag(
+            name="force-constants-drift",
+            message=f"fc3 violates translational invariance by {share:.1%} of its largest element. "
+            "Set force_constants.symmetrize: true, or check the forces",
+        )
+
+
+def _residual(evidence: Evidence) -> Iterator[Flag]:
+    largest = float(np.abs(evidence.forces.fc3.residual).max())
+    if largest > RESIDUAL_LIMIT:
+        yield Flag(
+            name="not-at-minimum",
+            message=f"forces up to {largest:.3f} eV/Å remain on the undisplaced crystal: it is not relaxed "
+            "for the force model. Set structure.relax: true with a reference",
+        )
+
+
+def _labels(evidence: Evidence) -> Iterator[Flag]:
+    if evidence.dataset is not None and evidence.reference_calls == 0:
+        yield Flag(
+            name="labels-given",
+            message=f"{len(evidence.dataset)} labelled structures came from files: reference_calls is 0 "
+            "because what they cost is not known here",
+            level="note",
+        )
+
+
+def _single_settings(config: RunConfig, evidence: Evidence, budget: ErrorBudget) -> Iterator[Flag]:
+    if evidence.surrogate is None:
+        return
+    if config.surrogate.committee < MEMBERS_NEEDED or budget.surrogate is None:
+        yield Flag(
+            name="committee-too-small",
+            message=f"a committee of {config.surrogate.committee} gives no dependable error bar. "
+            f"Set surrogate.committee to {MEMBERS_NEEDED} or more",
+        )
+    if budget.surrogate is not None and budget.surrogate > SURROGATE_LIMIT:
+        yield Flag(
+            name="surrogate-uncertain",
+            message=f"committee members differ by {budget.surrogate:.1%} in κ. "
+            "Raise sampling.frames or sampling.rounds, or give more labelled structures",
+        )
+
+
+_CHECKS: Final[tuple[Callable[[Evidence], Iterator[Flag]], ...]] = (
+    _imaginary,
+    _polar,
+    _mesh,
+    _surrogate,
+    _drift,
+    _residual,
+    _labels,
+)
