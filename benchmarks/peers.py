@@ -90,8 +90,10 @@ def solve_kappa(ph3: Phono3py, mesh: Sequence[int], temperature: float = 300.0) 
 def from_forces(ph3: Phono3py, forces: FloatArray, mesh: Sequence[int]) -> float:
     """Return κ from forces on phono3py's displaced supercells, symmetrised as its command line does."""
     ph3.forces = forces
-    ph3.produce_fc3(symmetrize_fc3r=True)
-    ph3.produce_fc2(symmetrize_fc2=True)
+    ph3.produce_fc3()
+    ph3.produce_fc2()
+    ph3.symmetrize_fc3()
+    ph3.symmetrize_fc2()
     return solve_kappa(ph3, mesh)
 
 

@@ -1,1 +1,7 @@
-"""."""
+"""Dataset: energies, forces, stresses of displaced structures, given in files or asked of the reference."""
+
+from kappa_flow.dataset.acceptance import accept
+from kappa_flow.dataset.files import read, write_extxyz
+from kappa_flow.dataset.labelling import label
+
+__all__ = ["accept", "label", "read", "write_extxyz"]

@@ -19,16 +19,17 @@ class DisplacedCells(Part):
     equilibrium: Annotated[FloatArray, Shape(("n_atoms", 3), "Å")]
     """Cartesian positions of the perfect supercell."""
     displacements: Annotated[FloatArray, Shape(("n_cells", "n_atoms", 3), "Å")]
+    positions: Annotated[FloatArray, Shape(("n_cells", "n_atoms", 3), "Å")] | None = None
+    """Cartesian positions of the displaced cells, to the last bit as phono3py hands them out."""
     pattern_json: str
     """phono3py's (or phonopy's) displacement dataset as canonical JSON, forces absent."""
 
     @property
     def structures(self) -> Structures:
         """The displaced supercells followed by the perfect one, (n_cells + 1) structures."""
-        moved = self.equilibrium + np.concatenate(
-            [self.displacements, np.zeros((1, *self.equilibrium.shape))]
-        )
-        return Structures.same_atoms(self.cell, self.numbers, moved)
+        moved = self.equilibrium + self.displacements if self.positions is None else self.positions
+        every = np.concatenate([moved, self.equilibrium[None]])
+        return Structures.same_atoms(self.cell, self.numbers, every)
 
 
 class Displacements(Document):

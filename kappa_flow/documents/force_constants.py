@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from kappa_flow.arrays import FloatArray, Matrix, Shape
 from kappa_flow.documents.base import Document, Part
+from kappa_flow.documents.crystal import Cell
 
 
 class PolarTensors(Document):
@@ -19,6 +20,13 @@ class PolarTensors(Document):
     """High-frequency dielectric tensor."""
     factor: float
     """e²/(4πε₀) in eV Å."""
+    cell: Cell | None = None
+    """Primitive cell the tensors are given for, in whose axes they are written; None: the crystal's own."""
+
+    @property
+    def nac_params(self) -> dict[str, Any]:
+        """The tensors as phonopy and phono3py take them: writable copies of born, dielectric, factor."""
+        return {"born": self.born.copy(), "dielectric": self.dielectric.copy(), "factor": self.factor}
 
 
 class Residuals(Part):
@@ -31,7 +39,7 @@ class Residuals(Part):
     fc2_permutation: float
     """Largest |Φ_ij^ab − Φ_ji^ba|, eV/Å²."""
     fc3_permutation: float
-    """Largest |Φ_ijk − its permutation|, eV/Å³, 0 where the compact form does not show it."""
+    """Largest |Φ_ijk − its permutation|, eV/Å³, over the permutations the compact form shows."""
 
 
 class ForceConstants(Document):

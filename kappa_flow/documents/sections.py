@@ -172,6 +172,9 @@ class BteSettings(Settings):
     """Scattering by the natural isotope mixture (Tamura 1983)."""
     boundary_mfp: Positive | None = None
     """Boundary mean free path, µm."""
+    average_degenerate: bool = False
+    """Average tetrahedron weights over degenerate bands. Without it (phono3py's default) κ depends on the
+    eigenvectors rounding picks: 0.9 % on 5×5×5, 0.03 % on 11×11×11 in Si for a change of 1e-15 eV/Å."""
     member_mesh: Repeats | None = None
     """Mesh for κ of each committee member; None: the same as ``mesh`` up to 11 divisions."""
 

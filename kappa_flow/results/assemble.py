@@ -44,7 +44,7 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
     """
     evidence = Evidence.of(documents)
     crystal, found = evidence.crystal, evidence.conductivity
-    errors, sigma = budget(found)
+    errors, sigma = budget(found, ("surrogate", "mesh") if evidence.surrogate else ("mesh",))
     raised = flags(config, evidence, errors)
     return KappaDocument(
         formula=crystal.formula,

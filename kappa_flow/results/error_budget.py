@@ -12,10 +12,16 @@ HEADLINE = 300.0
 """K; where κ is quoted."""
 
 
-def budget(conductivity: Conductivity) -> tuple[ErrorBudget, FloatArray | None]:
+def budget(conductivity: Conductivity, sources: tuple[str, ...]) -> tuple[ErrorBudget, FloatArray | None]:
     r"""Combine the quantified sources of error.
 
     .. math:: σ_{ij}(T) = \sqrt{σ^{surrogate}_{ij}(T)^2 + σ^{mesh}_{ij}(T)^2}
+
+    Parameters
+    ----------
+    conductivity : Conductivity
+    sources : tuple of str
+        What can be wrong in this run, ``surrogate`` and ``mesh``; brute force has no surrogate.
 
     Returns
     -------
@@ -24,7 +30,8 @@ def budget(conductivity: Conductivity) -> tuple[ErrorBudget, FloatArray | None]:
     sigma : ndarray or None
         (n_temperatures, 3, 3), W/(m K); None when nothing was quantified.
     """
-    parts = {"surrogate": surrogate_sigma(conductivity), "mesh": mesh_sigma(conductivity)}
+    found = {"surrogate": surrogate_sigma(conductivity), "mesh": mesh_sigma(conductivity)}
+    parts = {name: found[name] for name in sources}
     at = nearest_index(conductivity.temperatures)
     relative = {
         name: None if sigma is None else float(np.trace(sigma[at]) / np.trace(conductivity.kappa[at]))
@@ -34,8 +41,8 @@ def budget(conductivity: Conductivity) -> tuple[ErrorBudget, FloatArray | None]:
     combined = np.sqrt(np.sum(squares, axis=0)) if squares else None
     return (
         ErrorBudget(
-            surrogate=relative["surrogate"],
-            mesh=relative["mesh"],
+            surrogate=relative.get("surrogate"),
+            mesh=relative.get("mesh"),
             assumptions=assumptions(conductivity, relative),
         ),
         combined,
@@ -45,7 +52,7 @@ def budget(conductivity: Conductivity) -> tuple[ErrorBudget, FloatArray | None]:
 def surrogate_sigma(conductivity: Conductivity) -> FloatArray | None:
     r"""Return the committee's spread of κ, carried from the members' mesh to the final one.
 
-    .. math:: σ_{ij}(T) = \operatorname{std}_m κ^m_{ij}(T) \; \operatorname{Tr} κ(T) / \operatorname{Tr} κ^{mean}(T)
+    .. math:: σ_{ij}(T) = \operatorname{std}_m κ^m_{ij}(T) \; \mathrm{Tr} κ(T) / \mathrm{Tr} κ^{mean}(T)
 
     The standard deviation is the unbiased one (n − 1).
 
@@ -72,14 +79,14 @@ def mesh_sigma(conductivity: Conductivity) -> FloatArray | None:
 def assumptions(conductivity: Conductivity, relative: dict[str, float | None]) -> str:
     """Return in words how the parts were made and what they leave out."""
     said = []
-    if relative["surrogate"] is not None and conductivity.member_kappa is not None:
+    if relative.get("surrogate") is not None and conductivity.member_kappa is not None:
         mesh = "×".join(map(str, conductivity.member_mesh or conductivity.mesh))
         said.append(
             f"Surrogate: standard deviation of κ over {len(conductivity.member_kappa)} committee members "
             f"on a {mesh} mesh, carried to the final mesh in proportion to κ; members see the same data, "
             "so what the data cannot tell them all is not in it."
         )
-    if relative["mesh"] is not None:
+    if relative.get("mesh") is not None:
         said.append("Mesh: change of κ over the last refinement, taken as one standard deviation.")
     if len(said) == 2:
         said.append("Added as independent (root of the sum of squares).")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -10,7 +12,7 @@ from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Conductivity, KappaDocument, SurrogateDocument
 from kappa_flow.documents.conductivity import Bands, MeanFreePaths
 from kappa_flow.results.error_budget import nearest_index
-from kappa_flow.results.style import BLUE, COMPONENTS, INK, QUIET, VERMILION, panel, svg
+from kappa_flow.results.style import BLUE, COMPONENTS, INK, QUIET, VERMILION, legend, panel, svg
 
 ANGSTROM_PER_NM = 10.0
 
@@ -58,18 +60,18 @@ def kappa_over_temperature(document: KappaDocument) -> str:
     axes.set(xscale="log", yscale="log", xlabel="Temperature (K)", ylabel="κ (W m⁻¹ K⁻¹)")
     _plain_ticks(axes, temperatures, np.concatenate([*curves.values()]))
     axes.grid(visible=True)
-    axes.legend(loc="upper right")
+    legend(axes, "upper right")
     return svg(figure, "Thermal conductivity over temperature")
 
 
 def bands_and_dos(bands: Bands) -> str:
     """Phonon dispersion beside the density of states."""
-    figure, (left, right) = panel(8.2, 3.7, (3.4, 1.0))
+    figure, (left, right) = panel(9.7, 3.9, (3.6, 1.0))
     left.plot(bands.distances, bands.frequencies, color=BLUE, linewidth=1.2)
     for position in bands.tick_positions:
         left.axvline(position, color="#e3e7ea", linewidth=0.8, zorder=0)
     left.set_xticks(bands.tick_positions, [pretty_label(label) for label in bands.tick_labels])
-    left.tick_params(axis="x", length=0)
+    left.tick_params(axis="x", length=0, pad=5)
     left.set(xlim=(bands.distances[0], bands.distances[-1]), ylabel="Frequency (THz)", xlabel="Wave vector")
     right.fill_betweenx(bands.dos_frequencies, 0, bands.dos, color=BLUE, alpha=0.18, linewidth=0)
     right.plot(bands.dos, bands.dos_frequencies, color=BLUE, linewidth=1.2)
@@ -85,7 +87,7 @@ def bands_and_dos(bands: Bands) -> str:
 
 def force_parity(trained: SurrogateDocument, held_out: str) -> str:
     """Predicted against reference forces with the error in words."""
-    figure, (axes,) = panel(4.0, 3.7)
+    figure, (axes,) = panel(4.7, 3.9)
     reference, predicted = trained.parity.reference, trained.parity.predicted
     limit = 1.05 * float(max(np.abs(reference).max(), np.abs(predicted).max(), 1e-12))
     axes.plot([-limit, limit], [-limit, limit], color=QUIET, linewidth=0.8, zorder=1)
@@ -106,9 +108,12 @@ def force_parity(trained: SurrogateDocument, held_out: str) -> str:
 
 def training_curves(trained: SurrogateDocument) -> str:
     """Force errors over the training iterations."""
-    figure, (axes,) = panel(4.2, 3.7)
+    figure, (axes,) = panel(4.7, 3.9)
     history = trained.history
-    curves = (("training", history.train_force_rmse, BLUE), ("validation", history.validation_force_rmse, VERMILION))
+    curves = (
+        ("training", history.train_force_rmse, BLUE),
+        ("validation", history.validation_force_rmse, VERMILION),
+    )
     for label, values, colour in curves:
         shown = np.isfinite(values) & (values > 0)
         if shown.any():
@@ -119,13 +124,13 @@ def training_curves(trained: SurrogateDocument) -> str:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(FuncFormatter(_leading_digits((2, 5))))
     axes.grid(visible=True, which="major")
-    axes.legend(loc="best")
+    legend(axes, "best")
     return svg(figure, "Training curves")
 
 
 def cumulative_kappa(paths: MeanFreePaths) -> str:
     """κ carried by phonons with mean free paths up to a length, and the length where half is reached."""
-    figure, (axes,) = panel(4.2, 3.5)
+    figure, (axes,) = panel(4.7, 3.6)
     lengths = paths.lengths / ANGSTROM_PER_NM
     shown = lengths > 0
     curves = distinct_components(paths.cumulative)
@@ -148,7 +153,7 @@ def cumulative_kappa(paths: MeanFreePaths) -> str:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(visible=True)
     if len(curves) > 1:
-        axes.legend(loc="upper left")
+        legend(axes, "upper left")
     return svg(figure, "Cumulative thermal conductivity over mean free path")
 
 
@@ -160,7 +165,7 @@ def kappa_over_mesh(found: Conductivity) -> str | None:
     points.append((found.mesh, found.kappa))
     at = nearest_index(found.temperatures)
     curves = distinct_components(np.array([kappa[at] for _, kappa in points]))
-    figure, (axes,) = panel(4.2, 3.5)
+    figure, (axes,) = panel(4.7, 3.6)
     for (label, values), colour in zip(curves.items(), COMPONENTS, strict=False):
         axes.plot(range(len(points)), values, "o-", color=colour, markersize=5, label=label)
     axes.set_xticks(range(len(points)), ["×".join(map(str, mesh)) for mesh, _ in points])
@@ -168,7 +173,7 @@ def kappa_over_mesh(found: Conductivity) -> str | None:
     axes.margins(x=0.12, y=0.2)
     axes.grid(visible=True, axis="y")
     if len(curves) > 1:
-        axes.legend(loc="best")
+        legend(axes, "best")
     return svg(figure, "Thermal conductivity over mesh")
 
 
@@ -182,7 +187,7 @@ def pretty_label(label: str) -> str:
 
 def _sigma_like(label: str, sigma: FloatArray) -> FloatArray:
     axes = range(3) if label == "κ" else ["xyz".index(part.strip()[1]) for part in label.split("=")]
-    return np.mean([sigma[:, axis, axis] for axis in axes], axis=0)
+    return np.asarray(np.mean([sigma[:, axis, axis] for axis in axes], axis=0))
 
 
 def _plain_ticks(axes: Axes, temperatures: FloatArray, values: FloatArray) -> None:
@@ -198,7 +203,7 @@ def _plain_ticks(axes: Axes, temperatures: FloatArray, values: FloatArray) -> No
     )
 
 
-def _leading_digits(kept: tuple[int, ...]):  # type: ignore[no-untyped-def]
+def _leading_digits(kept: tuple[int, ...]) -> Callable[[float, float], str]:
     def text(value: float, _: float) -> str:
         digit = value / 10 ** np.floor(np.log10(value))
         return f"{value:g}" if any(abs(digit - keep) < 1e-6 for keep in kept) else ""

@@ -51,8 +51,8 @@ def _imaginary(evidence: Evidence) -> Iterator[Flag]:
     if found.imaginary_modes:
         yield Flag(
             name="imaginary-modes",
-            message=f"{found.imaginary_modes} modes down to {found.min_frequency:.2f} THz: the crystal is "
-            "not at a minimum of the potential, or the potential is wrong there, and κ leaves these modes out. "
+            message=f"{found.imaginary_modes} modes down to {found.min_frequency:.2f} THz: the crystal "
+            "is not at a minimum of the potential, or the potential is wrong there; κ leaves them out. "
             "Relax the structure, enlarge the supercell, or add training data",
         )
 

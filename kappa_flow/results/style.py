@@ -34,8 +34,6 @@ STYLE: Final[dict[str, Any]] = {
     "ytick.labelsize": 8.5,
     "xtick.direction": "out",
     "ytick.direction": "out",
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
     "lines.linewidth": 1.6,
     "lines.solid_capstyle": "round",
     "grid.color": "#e3e7ea",
@@ -55,6 +53,11 @@ def panel(
         figure = Figure(figsize=(width, height), layout="constrained")
         grid = figure.add_gridspec(1, len(ratios), width_ratios=ratios, wspace=0.05)
         return figure, [figure.add_subplot(grid[0, column]) for column in range(len(ratios))]
+
+
+def legend(axes: Axes, place: str) -> None:
+    """Name the curves without a frame around the names."""
+    axes.legend(loc=place, frameon=False, fontsize=8.5, handlelength=1.8)
 
 
 def svg(figure: Figure, name: str) -> str:

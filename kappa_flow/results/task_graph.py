@@ -1,9 +1,10 @@
-"""The task graph of a run as a drawing: nine stages in order, the learning loop's rounds as rows, seconds in each box."""
+"""The task graph of a run as a drawing: nine stages in order, the learning loop's rounds as rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 WIDTH: Final = 96
@@ -12,9 +13,21 @@ GAP_X: Final = 18
 GAP_Y: Final = 14
 MARGIN: Final = 12
 COLUMNS: Final = (
-    "structure", "sampling", "dataset", "surrogate", "displacements", "forces", "force_constants", "bte", "results",
-)  # fmt: skip
+    "structure",
+    "sampling",
+    "dataset",
+    "surrogate",
+    "displacements",
+    "forces",
+    "force_constants",
+    "bte",
+    "results",
+)
 LOOP: Final = ("sampling", "dataset", "surrogate")
+_ARROW_TIP: Final = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" '
+    'orient="auto"><path d="M0 0L8 4L0 8z" fill="#8a949e"/></marker></defs>'
+)
 
 
 @dataclass(frozen=True)
@@ -46,17 +59,16 @@ def task_graph(tasks: Sequence[TaskTime]) -> str:
     by_place = {(task.stage, task.round): task for task in tasks}
     width = 2 * MARGIN + len(COLUMNS) * WIDTH + (len(COLUMNS) - 1) * GAP_X
     height = 2 * MARGIN + rounds * HEIGHT + (rounds - 1) * GAP_Y
-    drawn = [
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" aria-label="Task graph" '
-        f'viewBox="0 0 {width} {height}" width="100%">',
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
-        '<path d="M0 0L8 4L0 8z" fill="#8a949e"/></marker></defs>',
-        *(_arrow(x1, y1, x2, y2) for x1, y1, x2, y2 in _arrows(rounds)),
+        f'viewBox="0 0 {width} {height}" width="100%">{_ARROW_TIP}'
+    )
+    boxes = [
+        _box(stage, row, by_place.get((stage, row)), rounds)
+        for stage in COLUMNS
+        for row in range(rounds if stage in LOOP else 1)
     ]
-    for stage in COLUMNS:
-        for row in range(rounds if stage in LOOP else 1):
-            drawn.append(_box(stage, row, by_place.get((stage, row)), rounds))
-    return "".join([*drawn, "</svg>"])
+    return "".join([head, *(_arrow(*ends) for ends in _arrows(rounds)), *boxes, "</svg>"])
 
 
 def duration(seconds: float | None) -> str:
@@ -64,7 +76,9 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 100:
-        return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+        return (
+            f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+        )
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
@@ -78,7 +92,9 @@ def _box(stage: str, row: int, task: TaskTime | None, rounds: int) -> str:
     x, y = _place(stage, row)
     state = "skipped" if task is None else task.state
     text = "not needed" if task is None else duration(task.seconds)
-    note = " · kept" if state == "kept" else f" · {state}" if state in ("failed", "waiting", "running") else ""
+    note = (
+        " · kept" if state == "kept" else f" · {state}" if state in ("failed", "waiting", "running") else ""
+    )
     title = stage.replace("_", " ") + (f" {row}" if stage in LOOP and rounds > 1 else "")
     return (
         f'<g class="task {state}"><rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5"/>'
@@ -90,17 +106,19 @@ def _box(stage: str, row: int, task: TaskTime | None, rounds: int) -> str:
 def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:
     if y1 == y2:
         path = f"M{x1} {y1}H{x2}"
-    else:
+    elif y1 < y2:
         middle = (y1 + y2) / 2
         path = f"M{x1} {y1}V{middle}H{x2}V{y2}"
+    else:
+        path = f"M{x1} {y1}H{x2}V{y2}"
     return f'<path d="{path}" fill="none" stroke="#8a949e" stroke-width="1.2" marker-end="url(#tip)"/>'
 
 
 def _arrows(rounds: int) -> list[tuple[float, float, float, float]]:
     """Along each row; from the last surrogate down to the next round's sampling; from the last round on."""
-    found = []
+    found: list[tuple[float, float, float, float]] = []
     for row in range(rounds):
-        for left, right in zip(COLUMNS, COLUMNS[1:], strict=False):
+        for left, right in pairwise(COLUMNS):
             inside = left in LOOP and right in LOOP
             if not inside and (row > 0 or (left == "surrogate" and rounds > 1)):
                 continue

@@ -1,0 +1,171 @@
+"""κ(T): the mesh refined until κ settles, the committee's spread, and the phonons behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import phono3py
+from phono3py import Phono3py
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.bte.meshes import Mesh, capped, checked, growing
+from kappa_flow.bte.paths import mean_free_paths
+from kappa_flow.bte.rta import MeshResult, conduct
+from kappa_flow.bte.spectra import bands
+from kappa_flow.documents import Conductivity, Crystal, ForceConstants
+from kappa_flow.documents.conductivity import MeshPoint
+from kappa_flow.documents.sections import BteSettings
+from kappa_flow.interop import phono3py_of
+from kappa_flow.protocols import Progress, quiet
+
+_IMAGINARY = -0.05
+"""Frequencies below this (THz, negative where imaginary) count as imaginary modes; above it is noise at Γ."""
+_MEMBER_DIVISIONS = 11
+
+
+def solve(
+    crystal: Crystal, force_constants: ForceConstants, settings: BteSettings, progress: Progress = quiet
+) -> Conductivity:
+    """Return κ(T) in the relaxation-time approximation and everything mode-resolved behind it.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    force_constants : ForceConstants
+        fc2 in eV/Å², fc3 in eV/Å³, polar tensors where the crystal is polar.
+    settings : BteSettings
+    progress : Progress
+        Told of every q-point done.
+
+    Returns
+    -------
+    Conductivity
+        κ of shape (n_temperatures, 3, 3) in W/(m K).
+
+    Raises
+    ------
+    InputError
+        When a mesh asked for breaks the crystal's symmetry.
+    WorkError
+        When κ is not finite.
+    """
+    work = _loaded(crystal, force_constants)
+    refined = _refine(work, settings, progress)
+    final = refined.results[-1]
+    spectrum = bands(crystal, force_constants, work)
+    frequencies = np.concatenate([final.modes["frequency"].ravel(), spectrum.frequencies.ravel()])
+    spread = _members(work, force_constants, settings, refined, progress)
+    return Conductivity(
+        method=settings.method,
+        temperatures=settings.temperature_list,
+        kappa=final.kappa,
+        mesh=final.mesh,
+        mesh_sequence=tuple(MeshPoint(mesh=point.mesh, kappa=point.kappa) for point in refined.results[:-1]),
+        mesh_converged=refined.converged,
+        member_kappa=spread.kappa,
+        member_mesh=spread.mesh,
+        member_mean_kappa=spread.mean,
+        max_frequency=float(frequencies.max()),
+        min_frequency=float(frequencies.min()),
+        imaginary_modes=int((frequencies < _IMAGINARY).sum()),
+        bands=spectrum,
+        mean_free_paths=mean_free_paths(final.modes, nearest(settings)),
+        modes=final.modes,
+        switches=_switches(force_constants, settings),
+    )
+
+
+def nearest(settings: BteSettings) -> int:
+    """Return the index of the temperature nearest to 300 K."""
+    return int(np.argmin(np.abs(settings.temperature_list - 300.0)))
+
+
+@dataclass(frozen=True)
+class _Refined:
+    """κ on one mesh after another; the last is the answer."""
+
+    results: list[MeshResult]
+    converged: bool | None
+
+    def on(self, mesh: Mesh) -> FloatArray | None:
+        """Return κ on ``mesh`` where it was solved."""
+        return next((point.kappa for point in self.results if point.mesh == mesh), None)
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """κ of each committee member, and of their mean on the same mesh."""
+
+    mesh: Mesh | None = None
+    kappa: FloatArray | None = None
+    mean: FloatArray | None = None
+
+
+def _loaded(crystal: Crystal, force_constants: ForceConstants) -> Phono3py:
+    """Return phono3py with these force constants and polar tensors; a stray BORN file is never read."""
+    work = phono3py_of(crystal)
+    work.fc2, work.fc3 = force_constants.fc2.copy(), force_constants.fc3.copy()
+    work.nac_params = None if force_constants.polar is None else force_constants.polar.nac_params
+    return work
+
+
+def _refine(work: Phono3py, settings: BteSettings, progress: Progress) -> _Refined:
+    """Solve on the mesh asked for, or on growing ones until every diagonal element moves less than asked."""
+    if settings.mesh != "auto":
+        mesh = checked(work, settings.mesh, "bte.mesh")
+        return _Refined([conduct(work, mesh, settings, progress)], None)
+    index = nearest(settings)
+    results: list[MeshResult] = []
+    for mesh in growing(work, settings.mesh_limit):
+        results.append(conduct(work, mesh, settings, progress))
+        if len(results) > 1 and _moved(results[-2], results[-1], index) < settings.mesh_tolerance:
+            return _Refined(results, converged=True)
+    return _Refined(results, converged=False)
+
+
+def _moved(before: MeshResult, after: MeshResult, index: int) -> float:
+    """Return the largest relative change of a diagonal element of κ."""
+    old, new = np.diag(before.kappa[index]), np.diag(after.kappa[index])
+    scale = np.where(new > 0, new, np.inf)
+    return float(np.abs((new - old) / scale).max()) if (new > 0).all() else float("inf")
+
+
+def _members(
+    work: Phono3py,
+    force_constants: ForceConstants,
+    settings: BteSettings,
+    refined: _Refined,
+    progress: Progress,
+) -> _Spread:
+    """Return κ of each member; ``work`` holds the last member's force constants afterwards."""
+    fc2, fc3 = force_constants.member_fc2, force_constants.member_fc3
+    if fc2 is None or fc3 is None:
+        return _Spread()
+    if settings.member_mesh is None:
+        mesh = capped(work, refined.results[-1].mesh, _MEMBER_DIVISIONS)
+    else:
+        mesh = checked(work, settings.member_mesh, "bte.member_mesh")
+    mean = refined.on(mesh)
+    if mean is None:
+        mean = conduct(work, mesh, settings, progress).kappa
+    kappa = []
+    for member_fc2, member_fc3 in zip(fc2, fc3, strict=True):
+        work.fc2, work.fc3 = member_fc2.copy(), member_fc3.copy()
+        kappa.append(conduct(work, mesh, settings, progress).kappa)
+    return _Spread(mesh, np.array(kappa), mean)
+
+
+def _switches(force_constants: ForceConstants, settings: BteSettings) -> dict[str, str]:
+    boundary = settings.boundary_mfp
+    return {
+        "equation": "relaxation-time approximation",
+        "integration": "tetrahedron",
+        "degenerate_bands": "averaged" if settings.average_degenerate else "as diagonalised",
+        "isotopes": "natural abundance (Tamura 1983)" if settings.isotopes else "none",
+        "boundary": "none" if boundary is None else f"mean free path {boundary:g} µm",
+        "nac": "none" if force_constants.polar is None else "Gonze & Lee 1997",
+        "group_velocity": "analytical",
+        "force_constants": force_constants.solver,
+        "phono3py": phono3py.__version__,
+    }

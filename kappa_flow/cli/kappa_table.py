@@ -1,0 +1,40 @@
+"""kappa_table: κ(T) as people read it in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kappa_flow.cli.console import console, table
+
+if TYPE_CHECKING:
+    from kappa_flow.documents import KappaDocument
+
+
+def show_kappa(document: KappaDocument) -> None:
+    """Print κ(T), the headline and the flags on stdout."""
+    from rich.markup import escape
+
+    from kappa_flow.results.error_budget import nearest_index
+    from kappa_flow.results.report import number, value_and_sigma
+
+    out = console()
+    rows = []
+    sigmas = document.kappa_sigma
+    for index, temperature in enumerate(document.temperatures):
+        sigma = None if sigmas is None else float(sigmas[index].trace() / 3)
+        diagonal = [number(float(document.kappa[index, axis, axis])) for axis in range(3)]
+        rows.append((f"{temperature:g}", *diagonal, "–" if sigma is None else number(sigma, 2)))
+    out.print(f"\nκ of [bold]{escape(document.formula)}[/bold] ({escape(document.spacegroup)}) in W/(m K)")
+    out.print(table(("T (K)", "κxx", "κyy", "κzz", "σ"), rows, left=0))
+    at = document.kappa_at(float(document.temperatures[nearest_index(document.temperatures)]))
+    value, uncertainty = value_and_sigma(at.value, at.sigma)
+    spread = f"{value} ± {uncertainty} W/(m K)" if uncertainty else f"{value} W/(m K), no error bar"
+    verdict = "converged" if document.converged else "not shown to be converged"
+    out.print(
+        f"[bold]κ({at.temperature:g} K) = {spread}[/bold]  {document.method.upper()}, "
+        f"mesh {'×'.join(map(str, document.mesh))}, {document.reference_calls} reference calls, {verdict}",
+        soft_wrap=True,
+    )
+    for flag in document.flags:
+        mark = "[yellow]![/yellow]" if flag.level == "warning" else "[dim]·[/dim]"
+        out.print(f"{mark} {flag.name}: {escape(flag.message)}.", soft_wrap=True)

@@ -1,0 +1,136 @@
+"""places: which database, which run, which result a command line means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kappa_flow.errors import InputError
+
+if TYPE_CHECKING:
+    from kappa_flow.documents import Document, KappaDocument
+    from kappa_flow.orchestration.database import Database
+    from kappa_flow.results.task_graph import TaskTime
+
+HIDDEN: Final = ".kappa_flow"
+KAPPA_JSON: Final = "kappa.json"
+REMEDY: Final = "Give --db URI_OR_FOLDER, set KAPPA_FLOW_DB, or go to the folder of a run"
+
+
+def places(db: str | None) -> list[str]:
+    """Return the databases meant: the one given, else those of run folders here and one level below.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if db is not None:
+        return [db]
+    here = Path.cwd()
+    found = [
+        str(folder) for folder in (here, *sorted(here.iterdir())) if (folder / HIDDEN / "mongo").is_dir()
+    ]
+    if not found:
+        raise InputError(f"{here}", "no database was given and no run folder is here", REMEDY)
+    return found
+
+
+@contextmanager
+def databases(db: str | None, run: str | None = None) -> Iterator[list[Database]]:
+    """Open the databases a command means; ``run`` may be the folder of a run."""
+    from kappa_flow.orchestration.database import open_database
+
+    folder = run if run is not None and (Path(run) / HIDDEN / "mongo").is_dir() else None
+    wanted = [folder] if folder is not None and db is None else places(db)
+    with ExitStack() as stack:
+        yield [stack.enter_context(open_database(place)) for place in wanted]
+
+
+def run_name(database: Database, run: str) -> str | None:
+    """Return the id of the run meant in this database: by id, by its beginning, or the newest of a folder."""
+    names = database.runs.names()
+    if Path(run).is_dir():
+        return names[0] if names else None
+    fitting = [name for name in names if name.startswith(run)]
+    return run if run in names else fitting[0] if len(fitting) == 1 else None
+
+
+@contextmanager
+def found_run(db: str | None, run: str) -> Iterator[tuple[Database, str]]:
+    """Open the database that has a run; give it and the run's id.
+
+    Raises
+    ------
+    InputError
+        When no database has it.
+    """
+    from kappa_flow.settings import nearest
+
+    with databases(db, run) as opened:
+        for database in opened:
+            if (name := run_name(database, run)) is not None:
+                yield database, name
+                return
+        known = [name for database in opened for name in database.runs.names()]
+        reason = f"no run of that name; {nearest(run, known)}" if known else "there are no runs"
+        raise InputError(f"run {run!r}", reason, "`kappa-flow status` lists the runs")
+
+
+def result(db: str | None, run: str) -> tuple[KappaDocument, dict[str, float | None]]:
+    """Return a result and the seconds of its tasks: from kappa.json, a run's folder, or a database.
+
+    Raises
+    ------
+    InputError
+        When there is no such result.
+    """
+    from kappa_flow.cli.deliver import kappa_of
+    from kappa_flow.results.files import read_kappa_json
+
+    path = Path(run) / KAPPA_JSON if Path(run).is_dir() else Path(run)
+    if db is None and path.is_file():
+        return read_kappa_json(path)
+    with found_run(db, run) as (database, name):
+        documents, tasks = run_documents(database, name, only="results")
+    return kappa_of(documents), {task.name: task.seconds for task in tasks}
+
+
+def run_documents(
+    database: Database, name: str, only: str | None = None
+) -> tuple[dict[str, Document], list[TaskTime]]:
+    """Return the documents of a finished run by task name and its tasks in order.
+
+    Raises
+    ------
+    InputError
+        When the run has no result yet.
+    """
+    from kappa_flow.orchestration.perform import available
+    from kappa_flow.results.task_graph import TaskTime
+
+    run = database.runs.get(name)
+    keys = available(database, run)
+    if "results" not in keys:
+        raise InputError(f"run {name}", "it has no result yet", "See `kappa-flow status`")
+    steps = database.runs.steps(name)
+    tasks = [
+        TaskTime(task, steps[task].seconds, "kept" if steps[task].state == "skipped" else "done")
+        for task in keys
+        if task in steps
+    ]
+    wanted = {only: keys[only]} if only is not None else keys
+    return {task: database.get(key) for task, key in wanted.items()}, in_order(tasks)
+
+
+def in_order(tasks: list[TaskTime]) -> list[TaskTime]:
+    """Return tasks in the order they are done: the loop round by round, then the rest."""
+    from kappa_flow.pipeline import LOOP, STAGES
+
+    def place(task: TaskTime) -> tuple[int, int, int]:
+        stage = STAGES.index(task.stage)
+        return (0 if stage == 0 else 1 if task.stage in LOOP else 2, task.round, stage)
+
+    return sorted(tasks, key=place)

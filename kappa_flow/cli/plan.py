@@ -1,0 +1,133 @@
+"""plan: what a run will do and what it costs in counts, found without running anything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kappa_flow import displacements, pipeline, structure
+from kappa_flow.displacements import CellCount
+from kappa_flow.documents import Crystal, Dataset, RunConfig
+from kappa_flow.documents.crystal import Cell
+
+BYTES = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `check` prints."""
+
+    formula: str
+    spacegroup: str
+    tasks: tuple[str, ...]
+    """Task names in order, the loop's further rounds included."""
+    supercell_lengths: tuple[float, ...]
+    """Å, fc3 supercell."""
+    fc3_cells: int
+    fc3_atoms: int
+    fc2_cells: int
+    fc2_atoms: int
+    labelled: int
+    """Labelled structures given in files."""
+    reference_calls: dict[str, int] = field(default_factory=dict)
+    """By purpose; the relaxation's are not known beforehand."""
+    relaxation: bool = False
+    evaluations: int = 0
+    """Force evaluations of one member on all displaced and perfect supercells."""
+    members: int = 1
+    memory: dict[str, int] = field(default_factory=dict)
+    """Bytes, at most, by what takes them."""
+
+    @property
+    def calls(self) -> int:
+        """Reference calculations expected, the relaxation's left out."""
+        return sum(self.reference_calls.values())
+
+    def plain(self) -> dict[str, Any]:
+        """Return the plan as JSON-safe data."""
+        return {**asdict(self), "reference_calls_total": self.calls}
+
+
+def plan(config: RunConfig) -> Plan:
+    """Read the inputs and count.
+
+    Raises
+    ------
+    InputError
+        When an input cannot be used.
+    """
+    inputs = pipeline.inputs(config)
+    cell, given = inputs["input.structure"], inputs.get("input.dataset")
+    assert isinstance(cell, Cell)  # noqa: S101 - pipeline.inputs makes it
+    crystal = structure.build(cell, config.structure, None)
+    count = displacements.count(crystal, config.displacements)
+    surrogate = config.forces.source == "surrogate"
+    return Plan(
+        formula=crystal.formula,
+        spacegroup=f"{crystal.spacegroup} ({crystal.spacegroup_number})",
+        tasks=tuple(task.name for task in all_tasks(config)),
+        supercell_lengths=tuple(
+            float(length) for length in np.linalg.norm(crystal.supercell @ crystal.cell.lattice, axis=1)
+        ),
+        **asdict(count),
+        labelled=len(given) if isinstance(given, Dataset) else 0,
+        reference_calls=reference_calls(config, count),
+        relaxation=config.relax,
+        evaluations=_with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells),
+        members=config.surrogate.committee if surrogate else 1,
+        memory=memory(config, crystal, count),
+    )
+
+
+def all_tasks(config: RunConfig) -> list[pipeline.Task]:
+    """Return every task of the run, detours taken."""
+    queue, found = pipeline.tasks(config), []
+    while queue:
+        task = queue.pop(0)
+        found.append(task)
+        queue[:0] = pipeline.detour(task, config)
+    return found
+
+
+def reference_calls(config: RunConfig, count: CellCount) -> dict[str, int]:
+    """Return the reference calculations expected, by purpose."""
+    if config.forces.source == "reference":
+        return {"displaced supercells": _with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells)}
+    sampling = config.sampling
+    if config.sampling_method == "none":
+        return {}
+    if config.sampling_method == "rattle":
+        return {"rattled cells": sampling.frames}
+    if sampling.driver == "surrogate":
+        return {"rattled cells": sampling.initial, "MD frames": sampling.frames * sampling.rounds}
+    per_temperature = math.ceil(sampling.frames / len(sampling.temperatures))
+    steps = math.ceil((sampling.equilibration + sampling.interval * per_temperature) / sampling.timestep)
+    return {"MD steps": steps * len(sampling.temperatures), "MD frames": sampling.frames}
+
+
+def memory(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
+    """Return upper bounds of the large arrays, bytes."""
+    primitive = round(abs(np.linalg.det(crystal.primitive_matrix)) * len(crystal.cell.numbers))
+    bands = 3 * primitive
+    fc2_atoms = count.fc2_atoms or count.fc3_atoms
+    members = config.surrogate.committee if config.forces.source == "surrogate" else 1
+    one = BYTES * primitive * (27 * count.fc3_atoms**2 + 9 * fc2_atoms)
+    rows = count.fc3_cells * count.fc3_atoms + count.fc2_cells * count.fc2_atoms
+    mesh = config.bte.mesh
+    points = config.bte.mesh_limit**3 if mesh == "auto" else math.prod(mesh)
+    return {
+        "fc2 and fc3": one,
+        "fc2 and fc3 of all members": one * members if members > 1 else 0,
+        "forces of all members" if members > 1 else "forces": BYTES * 3 * rows * members,
+        "batch of force evaluations (forces.memory)": round(config.forces.memory * 2**30)
+        if members > 1
+        else 0,
+        "BTE, one grid point": BYTES * points * bands**3,
+    }
+
+
+def _with_perfect(cells: int) -> int:
+    return cells + 1 if cells else 0

@@ -1,0 +1,181 @@
+"""run: everything on this machine, resumed when called again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kappa_flow.cli.console import AsJson, console, say_json
+
+if TYPE_CHECKING:
+    from kappa_flow.cli.live import Live
+    from kappa_flow.documents import Document, KappaDocument, RunConfig
+    from kappa_flow.pipeline import Bench, Task
+    from kappa_flow.results.task_graph import TaskTime
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished run, whoever launched its tasks."""
+
+    run: str
+    document: KappaDocument
+    launched: int
+    """Tasks performed in this call."""
+    kept: int
+    """Tasks not repeated."""
+    seconds: float
+    """Of the tasks performed in this call."""
+
+
+class Engine(str, Enum):  # noqa: UP042 - Typer shows the values of a str Enum
+    """What launches the tasks."""
+
+    fireworks = "fireworks"
+    none = "none"
+
+
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Run config (YAML).")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Output folder; ./CONFIG-run by default."),
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option("--db", envvar="KAPPA_FLOW_DB", metavar="URI", help="MongoDB URI; embedded by default."),
+    ] = None,
+    *,
+    engine: Annotated[
+        Engine, typer.Option(help="fireworks, or none: one process, no database, no resuming.")
+    ] = Engine.fireworks,
+    as_json: AsJson = False,
+) -> None:
+    """Compute κ(T) here: database, workflow, all tasks. Called again, it goes on where it was."""
+    from kappa_flow.cli.kappa_table import show_kappa
+    from kappa_flow.cli.live import Live
+    from kappa_flow.documents import RunConfig
+
+    settings = RunConfig.from_file(config)
+    folder = out or default_folder(config)
+    refuse_no_folder(folder)
+    error_console = console(error=True)
+    with Live(error_console) as live:
+        if engine is Engine.none:
+            done = _plainly(settings, folder, live)
+        else:
+            done = _by_fireworks(settings, folder, db, live)
+    if as_json:
+        say_json(summary(done, folder))
+        return
+    show_kappa(done.document)
+    error_console.print(
+        f"{done.launched} tasks done in {done.seconds:.1f} s, {done.kept} kept. "
+        f"See {folder / 'report.html'} and {folder / 'kappa.json'}",
+        soft_wrap=True,
+    )
+
+
+def summary(done: Done, folder: Path) -> dict[str, Any]:
+    """Return what `--json` prints."""
+    from kappa_flow.results.error_budget import nearest_index
+
+    document = done.document
+    at = document.kappa_at(float(document.temperatures[nearest_index(document.temperatures)]))
+    return {
+        "run": done.run,
+        "folder": str(folder),
+        "formula": document.formula,
+        "temperature": at.temperature,
+        "kappa": at.value,
+        "kappa_sigma": at.sigma,
+        "converged": document.converged,
+        "flags": [flag.name for flag in document.flags],
+        "reference_calls": document.reference_calls,
+        "tasks": {"done": done.launched, "kept": done.kept},
+    }
+
+
+def default_folder(config: Path) -> Path:
+    """Return the output folder of a config: ``si-run`` here for ``anywhere/si.yaml``."""
+    return Path(f"{config.stem}-run")
+
+
+def refuse_no_folder(folder: Path) -> None:
+    """Refuse an output folder that cannot be made or written to, before any work.
+
+    Raises
+    ------
+    InputError
+        Saying why.
+    """
+    from kappa_flow.errors import InputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"--out {folder}", error.strerror or str(error), "Give another folder") from error
+
+
+def _by_fireworks(settings: RunConfig, folder: Path, db: str | None, live: Live) -> Done:
+    from kappa_flow.cli.deliver import deliver, delivered
+    from kappa_flow.cli.places import run_documents
+    from kappa_flow.orchestration.database import open_database
+    from kappa_flow.orchestration.runs import run_here
+
+    outcome = run_here(settings, folder, db, live)
+    for task in outcome.tasks:
+        live.kept(outcome.run, task.name, task.seconds)
+    if not delivered(folder, outcome.kappa.content_hash, with_surrogate=outcome.kappa.surrogate is not None):
+        with open_database(db or folder) as database:
+            deliver(folder, *run_documents(database, outcome.run))
+    seconds = sum(task.seconds for task in outcome.tasks if task.state == "launched")
+    return Done(outcome.run, outcome.kappa, outcome.launched, len(outcome.tasks) - outcome.launched, seconds)
+
+
+def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
+    from kappa_flow import pipeline, references
+    from kappa_flow.cli.deliver import deliver, kappa_of
+
+    documents: dict[str, Document] = dict(pipeline.inputs(settings))
+    bench = pipeline.Bench(references.build(settings.reference))
+    queue, times = pipeline.tasks(settings), []
+    while queue:
+        task = queue.pop(0)
+        times.append(_perform(task, settings, documents, bench, live))
+        queue[:0] = pipeline.detour(task, settings)
+    deliver(folder, documents, times)
+    seconds = sum(task.seconds or 0.0 for task in times)
+    return Done("here", kappa_of(documents), len(times), 0, seconds)
+
+
+def _perform(
+    task: Task, settings: RunConfig, documents: dict[str, Document], bench: Bench, live: Live
+) -> TaskTime:
+    from kappa_flow import pipeline
+    from kappa_flow.orchestration.watch import TaskEvent
+    from kappa_flow.results.task_graph import TaskTime
+
+    def progress(done: int, total: int, message: str) -> None:
+        live(TaskEvent("here", task.name, "progress", done=done, total=total, message=message))
+
+    live(TaskEvent("here", task.name, "started"))
+    started = time.perf_counter()
+    try:
+        documents[task.name] = pipeline.perform(
+            task, settings, documents, pipeline.Bench(bench.reference, progress)
+        )
+    except Exception as error:
+        live(TaskEvent("here", task.name, "failed", message=str(error)))
+        raise
+    seconds = time.perf_counter() - started
+    live(TaskEvent("here", task.name, "done", seconds=seconds))
+    return TaskTime(task.name, seconds)

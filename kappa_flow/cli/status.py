@@ -1,0 +1,87 @@
+"""status: how far runs are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from kappa_flow.cli.console import AsJson, Database, console, say_json, table
+
+if TYPE_CHECKING:
+    from kappa_flow.orchestration.status import RunStatus
+
+COLOURS: Final = {
+    "done": "green",
+    "skipped": "green",
+    "running": "cyan",
+    "failed": "red",
+    "lost": "red",
+    "cancelled": "yellow",
+}
+
+
+def status(
+    run: Annotated[str | None, typer.Argument(help="Run id, its beginning, or a folder.")] = None,
+    db: Database = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the runs of a database, or the tasks of one run."""
+    from kappa_flow.cli.places import databases, found_run
+    from kappa_flow.orchestration.status import statuses
+
+    found: list[RunStatus] = []
+    if run is None:
+        with databases(db) as opened:
+            for database in opened:
+                found += statuses(database)
+    else:
+        with found_run(db, run) as (database, name):
+            found += statuses(database, name)
+    if as_json:
+        say_json([asdict(one) for one in found])
+        return
+    if not found:
+        typer.echo("no runs yet")
+    elif run is None:
+        _show_runs(found)
+    else:
+        _show_tasks(found[0])
+
+
+def _show_runs(found: list[RunStatus]) -> None:
+    rows = [
+        (
+            one.run,
+            _coloured(one.state),
+            ", ".join(f"{count} {state}" for state, count in one.counts.items()),
+            f"{one.seconds:.1f}",
+            "–" if one.kappa_300 is None else f"{one.kappa_300:.4g}",
+        )
+        for one in found
+    ]
+    console().print(table(("run", "state", "tasks", "seconds", "κ(300 K) W/(m K)"), rows, left=3))
+
+
+def _show_tasks(one: RunStatus) -> None:
+    from rich.markup import escape
+
+    out = console()
+    out.print(f"[bold]{one.run}[/bold]  {_coloured(one.state)}")
+    rows = [
+        (
+            task.name,
+            _coloured(task.state),
+            escape(task.error or task.device or ""),
+            "–" if task.seconds is None else f"{task.seconds:.1f}",
+        )
+        for task in one.tasks
+    ]
+    out.print(table(("task", "state", "", "seconds"), rows, left=3))
+
+
+def _coloured(state: str) -> str:
+    word = {"skipped": "kept"}.get(state, state)
+    return f"[{COLOURS[state]}]{word}[/]" if state in COLOURS else word

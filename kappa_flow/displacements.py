@@ -1,0 +1,155 @@
+"""Displacements: which supercells phono3py needs forces of.
+
+Finite differences: single and pair displacements reduced by symmetry. Random: all atoms moved at once, force
+constants fitted by symfc.
+
+References
+----------
+Togo, Chaput & Tanaka, Phys. Rev. B 91, 094306 (2015), doi:10.1103/PhysRevB.91.094306.
+Seko & Togo, Phys. Rev. B 110, 214302 (2024), doi:10.1103/PhysRevB.110.214302.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from phono3py import Phono3py
+from phono3py.phonon3.dataset import get_displacements_and_forces_fc3
+from phonopy.structure.atoms import PhonopyAtoms
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.documents import Crystal, Displacements
+from kappa_flow.documents.displacements import DisplacedCells
+from kappa_flow.documents.sections import DisplacementsSettings
+from kappa_flow.errors import InputError
+from kappa_flow.interop import phono3py_of
+
+
+@dataclass(frozen=True)
+class CellCount:
+    """How many displaced supercells there are and how large they are; the perfect one is not counted."""
+
+    fc3_cells: int
+    fc3_atoms: int
+    fc2_cells: int = 0
+    fc2_atoms: int = 0
+
+
+def generate(crystal: Crystal, settings: DisplacementsSettings) -> Displacements:
+    """Return the displaced supercells phono3py asks forces for.
+
+    With ``pair_cutoff`` the cells of pairs further apart are left out. Where the crystal has an fc2
+    supercell, its cells are finite differences whatever the method: they are few.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    settings : DisplacementsSettings
+        Distance in Å, method, cutoff in Å, seed.
+
+    Returns
+    -------
+    Displacements
+        ``fc3.displacements`` of shape (n_cells, n_atoms, 3) in Å, in phono3py's order.
+
+    Raises
+    ------
+    InputError
+        When the displacement is so large that phono3py cannot use it.
+    """
+    work = _displaced(crystal, settings)
+    fc2 = None
+    if crystal.fc2_supercell is not None:
+        fc2 = _cells(
+            work.phonon_supercell,
+            work.phonon_dataset,
+            work.phonon_displacements,
+            work.phonon_supercells_with_displacements,
+        )
+    return Displacements(
+        method=settings.method,
+        distance=settings.distance,
+        pair_cutoff=settings.pair_cutoff,
+        fc3=_cells(work.supercell, work.dataset, _both_atoms(work), work.supercells_with_displacements),
+        fc2=fc2,
+    )
+
+
+def count(crystal: Crystal, settings: DisplacementsSettings) -> CellCount:
+    """Return how many supercells :func:`generate` would make: seconds, no forces."""
+    work = _displaced(crystal, settings)
+    separate = crystal.fc2_supercell is not None
+    return CellCount(
+        fc3_cells=len(_both_atoms(work)),
+        fc3_atoms=len(work.supercell),
+        fc2_cells=len(work.phonon_displacements) if separate else 0,
+        fc2_atoms=len(work.phonon_supercell) if separate else 0,
+    )
+
+
+def _displaced(crystal: Crystal, settings: DisplacementsSettings) -> Phono3py:
+    work = phono3py_of(crystal)
+    nearest = _nearest_neighbours(work.supercell)
+    if settings.distance > 0.25 * nearest:
+        raise InputError(
+            f"displacements.distance {settings.distance} Å",
+            f"the nearest neighbours are {nearest:.2f} Å apart",
+            "Finite differences want about 0.03 Å",
+        )
+    options: dict[str, Any] = {
+        "distance": settings.distance,
+        "cutoff_pair_distance": settings.pair_cutoff,
+    }
+    if settings.method == "random":
+        options["number_of_snapshots"] = settings.count or "auto"
+        options["random_seed"] = settings.seed
+    work.generate_displacements(**options)
+    return work
+
+
+def _both_atoms(work: Phono3py) -> FloatArray:
+    """Return the displacements of the cells to compute, (n_cells, n_atoms, 3), Å.
+
+    ``Phono3py.displacements`` will not do: for pairs it gives the second atom's alone, and it counts the
+    cells a cutoff leaves out.
+    """
+    displacements, _ = get_displacements_and_forces_fc3(work.dataset)
+    return np.asarray(displacements)
+
+
+def _nearest_neighbours(atoms: PhonopyAtoms) -> float:
+    """Return the smallest distance (Å) between two atoms of the cell or their periodic images."""
+    offsets = np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, -1).T
+    scaled = atoms.scaled_positions - atoms.scaled_positions[0]
+    vectors = (scaled[:, None] - np.rint(scaled)[:, None] + offsets) @ atoms.cell
+    lengths = np.linalg.norm(vectors, axis=-1)
+    return float(lengths[lengths > 1e-3].min())
+
+
+def _cells(
+    supercell: PhonopyAtoms,
+    dataset: dict[str, Any],
+    displacements: FloatArray,
+    displaced: list[PhonopyAtoms | None],
+) -> DisplacedCells:
+    return DisplacedCells(
+        cell=supercell.cell,
+        numbers=supercell.numbers,
+        equilibrium=supercell.positions,
+        displacements=displacements,
+        positions=np.array([atoms.positions for atoms in displaced if atoms is not None]),
+        pattern_json=_canonical({name: item for name, item in dataset.items() if name != "displacements"}),
+    )
+
+
+def _canonical(dataset: dict[str, Any]) -> str:
+    return json.dumps(dataset, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} in a displacement dataset")

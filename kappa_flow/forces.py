@@ -1,0 +1,83 @@
+"""Forces: what a force model says of every displaced supercell, the perfect supercell's forces taken off."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.documents import Displacements, Evaluation, ForceSets
+from kappa_flow.documents.displacements import DisplacedCells
+from kappa_flow.documents.force_sets import CellForces
+from kappa_flow.errors import WorkError
+from kappa_flow.protocols import ForceModel, Progress, quiet
+
+
+def evaluate(
+    displacements: Displacements, model: ForceModel, source: str, progress: Progress = quiet
+) -> ForceSets:
+    """Return the forces on all displaced supercells.
+
+    ``F(u) − F(0)`` for each: forces the perfect supercell would have (none by symmetry, but for noise) never
+    reach the force constants. The model batches as its memory allows.
+
+    Parameters
+    ----------
+    displacements : Displacements
+    model : ForceModel
+        A reference or a trained potential; a committee also gives its members' forces.
+    source : str
+        ``surrogate`` or the identity of the reference, kept on the document.
+    progress : Progress
+
+    Returns
+    -------
+    ForceSets
+        Forces of shape (n_cells, n_atoms, 3) in eV/Å.
+
+    Raises
+    ------
+    WorkError
+        When the forces have a wrong shape or are not finite.
+    """
+    fc3 = _of(displacements.fc3, model, "fc3", progress)
+    fc2 = None if displacements.fc2 is None else _of(displacements.fc2, model, "fc2", progress)
+    return ForceSets(source=source, device=str(getattr(model, "device", "cpu")), fc3=fc3, fc2=fc2)
+
+
+def _of(cells: DisplacedCells, model: ForceModel, name: str, progress: Progress) -> CellForces:
+    structures = cells.structures
+    evaluation = model.evaluate(structures, progress)
+    shape = (len(structures), len(cells.numbers), 3)
+    forces = _checked(evaluation.forces, shape, name)
+    return CellForces(
+        forces=forces[:-1] - forces[-1],
+        residual=forces[-1],
+        member_forces=_members(evaluation, shape, name),
+    )
+
+
+def _members(evaluation: Evaluation, shape: tuple[int, int, int], name: str) -> FloatArray | None:
+    if evaluation.member_forces is None:
+        return None
+    members = len(evaluation.member_forces)
+    forces = _checked(evaluation.member_forces, (members, *shape), f"{name}, committee members")
+    return forces[:, :-1] - forces[:, -1:]
+
+
+def _checked(forces: FloatArray, shape: tuple[int, ...], name: str) -> FloatArray:
+    """Return the forces in the shape of the cells, or say what is wrong with them."""
+    if forces.size != np.prod(shape):
+        raise WorkError(
+            f"forces of the {name} cells",
+            f"shape {forces.shape} where {shape} is expected",
+            "The force model left atoms out; check it on one cell first",
+        )
+    forces = forces.reshape(shape)
+    bad = np.flatnonzero(~np.isfinite(forces).all(axis=(-2, -1)).reshape(-1))
+    if len(bad):
+        raise WorkError(
+            f"forces of the {name} cells",
+            f"not finite in {len(bad)} of {int(np.prod(shape[:-2]))} cells, first in number {int(bad[0])}",
+            "The force model failed there; train it on more cells or choose a smaller displacements.distance",
+        )
+    return forces

