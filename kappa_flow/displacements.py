@@ -58,7 +58,7 @@ def generate(crystal: Crystal, settings: DisplacementsSettings) -> Displacements
     Raises
     ------
     InputError
-        When the displacement is so large that phono3py cannot use it.
+        When the displacement is a sizeable part of a bond, or the supercell too small for a fit.
     """
     work = _displaced(crystal, settings)
     fc2 = None
@@ -107,6 +107,12 @@ def _displaced(crystal: Crystal, settings: DisplacementsSettings) -> Phono3py:
         options["number_of_snapshots"] = settings.count or "auto"
         options["random_seed"] = settings.seed
     work.generate_displacements(**options)
+    if len(work.displacements) == 0:
+        raise InputError(
+            f"supercell of {len(work.supercell)} atoms",
+            "symfc finds nothing to fit in it",
+            "Take a larger structure.supercell, or give displacements.count",
+        )
     return work
 
 

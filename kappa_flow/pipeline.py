@@ -256,7 +256,7 @@ def _dataset(work: _Work) -> Dataset:
 def _surrogate(work: _Work) -> SurrogateDocument:
     labelled = work.get(work.task.name.replace("surrogate", "dataset"), Dataset)
     held_out = work.find("input.validation", Dataset)
-    return surrogate.train(labelled, work.config.surrogate, held_out, work.bench.progress)
+    return surrogate.train(labelled, work.config.surrogate, work.bench.progress, held_out)
 
 
 def _displacements(work: _Work) -> Displacements:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 import spglib
-from ase import io
+from ase import Atoms, io
+from ase.calculators.calculator import PropertyNotImplementedError
 from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
@@ -31,6 +32,7 @@ STRESS_PER_FORCE: Final = 0.1
 """Stress tolerance (eV/Å³) per force tolerance (eV/Å): 1e-4 eV/Å asks for 1e-5 eV/Å³ = 1.6 MPa, 5e-6 of a
 lattice constant at a bulk modulus of 100 GPa."""
 COMPRESSIONS: Final = (".xz", ".gz", ".bz2")
+_RELAX_REMEDY: Final = "Raise structure.force_tolerance, or start from a structure nearer to the minimum"
 _READABLE: Final = "POSCAR, CIF, phonopy/phono3py yaml, extxyz, pymatgen json"
 
 
@@ -233,30 +235,35 @@ def _relaxed(
     atoms.calc = reference.calculator()
     atoms.set_constraint(FixSymmetry(atoms, symprec=settings.symprec, verbose=False))
     before = reference.calls
-    optimizer = BFGS(FrechetCellFilter(atoms), logfile=None)
-    force_limit, stress_limit = settings.force_tolerance, settings.force_tolerance * STRESS_PER_FORCE
-    for _ in optimizer.irun(fmax=1e-12, steps=MAX_STEPS):
-        force = float(np.abs(atoms.get_forces()).max())
-        stress = float(np.abs(atoms.get_stress()).max())
-        progress(
-            optimizer.nsteps, MAX_STEPS, f"relaxation: force {force:.1e} eV/Å, stress {stress:.1e} eV/Å³"
-        )
-        if force < force_limit and stress < stress_limit:
-            break
-    else:
-        raise WorkError(
-            f"structure: force {force:.1e} eV/Å, stress {stress:.1e} eV/Å³",
-            f"not relaxed after {MAX_STEPS} steps",
-            "Raise structure.force_tolerance, or start from a structure nearer to the minimum",
-        )
+    try:
+        steps, force, stress = _minimise(atoms, settings.force_tolerance, progress)
+    except PropertyNotImplementedError as error:
+        reason = "gives no stress, so it cannot relax a cell"
+        raise WorkError(reference.identity, reason, "Set structure.relax: false") from error
+    except RuntimeError as error:  # FixSymmetry, when one step strains the cell by a quarter
+        raise WorkError("structure", f"relaxation ran away: {error}", _RELAX_REMEDY) from error
     return interop.cell_from_ase(atoms), Relaxation(
         reference=reference.identity,
         energy=float(atoms.get_potential_energy()),
         max_force=force,
         max_stress=stress,
-        steps=optimizer.nsteps,
+        steps=steps,
         calls=reference.calls - before,
     )
+
+
+def _minimise(atoms: Atoms, tolerance: float, progress: Progress) -> tuple[int, float, float]:
+    """Minimise in place; return steps, largest force (eV/Å) and stress (eV/Å³) components left."""
+    optimizer = BFGS(FrechetCellFilter(atoms), logfile=None)
+    force = stress = np.inf
+    for _ in optimizer.irun(fmax=1e-12, steps=MAX_STEPS):
+        force = float(np.abs(atoms.get_forces()).max())
+        stress = float(np.abs(atoms.get_stress()).max())
+        left = f"force {force:.1e} eV/Å, stress {stress:.1e} eV/Å³"
+        progress(optimizer.nsteps, MAX_STEPS, f"relaxation: {left}")
+        if force < tolerance and stress < tolerance * STRESS_PER_FORCE:
+            return optimizer.nsteps, force, stress
+    raise WorkError(f"structure: {left}", f"not relaxed after {MAX_STEPS} steps", _RELAX_REMEDY)
 
 
 def _supercell(cell: Cell, given: tuple[Any, ...] | None, min_length: float) -> IntArray:

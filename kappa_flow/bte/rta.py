@@ -69,8 +69,8 @@ def conduct(work: Phono3py, mesh: Mesh, settings: BteSettings, progress: Progres
             is_isotope=settings.isotopes,
             boundary_mfp=settings.boundary_mfp,
         )
-        points = len(calculator.grid_points)
-        calculator.run(on_grid_point=lambda index: progress(index + 1, points, name))
+    points = len(calculator.grid_points)  # below, stdout is free again: progress may be shown there
+    calculator.run(on_grid_point=lambda index: progress(index + 1, points, name))
     kappa = matrix(np.array(calculator.kappa[0]))
     if not np.isfinite(kappa).all():
         raise WorkError(

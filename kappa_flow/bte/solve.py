@@ -53,7 +53,7 @@ def solve(
     work = _loaded(crystal, force_constants)
     refined = _refine(work, settings, progress)
     final = refined.results[-1]
-    spectrum = bands(crystal, force_constants, work)
+    spectrum = bands(work, crystal.symprec)
     frequencies = np.concatenate([final.modes["frequency"].ravel(), spectrum.frequencies.ravel()])
     spread = _members(work, force_constants, settings, refined, progress)
     return Conductivity(

@@ -10,33 +10,43 @@ from typing import Any
 import numpy as np
 import seekpath
 from phono3py import Phono3py
-from phonopy import Phonopy
-from phonopy.phonon.band_structure import get_band_qpoints
+from phonopy.phonon.band_structure import BandStructure, get_band_qpoints
+from phonopy.phonon.dos import TotalDos
+from phonopy.phonon.mesh import Mesh
 from phonopy.structure.atoms import PhonopyAtoms
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.bte.meshes import scaled
-from kappa_flow.documents import Crystal, ForceConstants
 from kappa_flow.documents.conductivity import Bands
-from kappa_flow.interop import cell_to_phonopy
 
 _POINTS = 51
 """Along the longest segment of the path; shorter ones have as many per length."""
 _DOS_DIVISIONS = 21
 
 
-def bands(crystal: Crystal, force_constants: ForceConstants, work: Phono3py) -> Bands:
+def bands(work: Phono3py, symprec: float) -> Bands:
     """Return the dispersion along seekpath's path and the density of states (tetrahedra, 21 divisions).
 
+    ``work`` has solved a mesh: its dynamical matrix, with the non-analytical term, is used as it is.
+
+    References
+    ----------
     Paths: Hinuma et al., Comput. Mater. Sci. 128, 140 (2017), doi:10.1016/j.commatsci.2016.10.015.
     Non-analytical term: Gonze & Lee, Phys. Rev. B 55, 10355 (1997), doi:10.1103/PhysRevB.55.10355.
     """
-    phonons = _phonopy(crystal, force_constants)
-    segments, labels = _path(phonons.primitive, crystal.symprec)
+    matrix, symmetry = work.dynamical_matrix, work.primitive_symmetry
+    segments, labels = _path(matrix.primitive, symprec)
     with contextlib.redirect_stdout(io.StringIO()):
-        path = phonons.run_band_structure(segments)
-        phonons.run_mesh(scaled(work, _DOS_DIVISIONS))
-        density = phonons.run_total_dos(use_tetrahedron_method=True)
+        path = BandStructure(segments, matrix)
+        mesh = Mesh(
+            matrix,
+            scaled(work, _DOS_DIVISIONS),
+            rotations=symmetry.pointgroup_operations,
+            primitive_symmetry=symmetry,
+        )
+        mesh.run()
+        density = TotalDos(mesh, use_tetrahedron_method=True)
+        density.run()
     positions, names = _ticks(path.distances, labels)
     return Bands(
         distances=np.concatenate(path.distances),
@@ -46,21 +56,6 @@ def bands(crystal: Crystal, force_constants: ForceConstants, work: Phono3py) -> 
         dos_frequencies=density.frequency_points,
         dos=density.dos,
     )
-
-
-def _phonopy(crystal: Crystal, force_constants: ForceConstants) -> Phonopy:
-    supercell = crystal.supercell if crystal.fc2_supercell is None else crystal.fc2_supercell
-    phonons = Phonopy(
-        cell_to_phonopy(crystal.cell),
-        supercell_matrix=supercell,
-        primitive_matrix=crystal.primitive_matrix,
-        symprec=crystal.symprec,
-        log_level=0,
-    )
-    phonons.force_constants = force_constants.fc2.copy()
-    if force_constants.polar is not None:
-        phonons.nac_params = force_constants.polar.nac_params
-    return phonons
 
 
 def _path(primitive: PhonopyAtoms, symprec: float) -> tuple[list[FloatArray], list[tuple[str, str]]]:

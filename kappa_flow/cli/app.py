@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -28,13 +28,15 @@ from kappa_flow.errors import KappaFlowError
 app = typer.Typer(
     name="kappa-flow",
     help="Lattice thermal conductivity κ(T) with an error bar, from few reference calculations.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: kappa-flow init si-sevennet si, then kappa-flow check and run si/kappa.yaml",
 )
+UsageError = typer.BadParameter.__mro__[2]
+"""ClickException, from wherever this Typer has its click."""
+
 START, WORK, RESULT = "Calculate", "Mend and watch", "Results"
 for command, panel in (
     (init.init, START),
@@ -79,18 +81,34 @@ def main(arguments: list[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        app([word for word in words if word != "--debug"], prog_name="kappa-flow")
-    except KappaFlowError as error:
-        if debug:
-            raise
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if debug:
-            raise
-        first_line = str(error).strip().partition("\n")[0]
-        typer.echo(
-            f"error: {type(error).__name__}: {first_line}. This is a fault of kappa_flow; --debug shows it.",
-            err=True,
+        code = app(
+            [word for word in words if word != "--debug"], prog_name="kappa-flow", standalone_mode=False
         )
-        sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):
+        _leave("stopped; what is finished is kept, and the same command goes on with it", 130)
+    except Exception as error:
+        if debug and not isinstance(error, UsageError):
+            raise
+        _leave(*_said(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _said(error: Exception) -> tuple[str, int]:
+    """Return an error's one line and its exit code."""
+    if isinstance(error, KappaFlowError):
+        return f"error: {error}", error.exit_code
+    if isinstance(error, UsageError):
+        text = " ".join(_usage_message(error).split()).replace("Value error, ", "").rstrip(".")
+        return f"error: {text}. `kappa-flow --help` and `kappa-flow COMMAND --help` show what there is.", 2
+    first_line = str(error).strip().partition("\n")[0]
+    kind = type(error).__name__
+    return f"error: {kind}: {first_line}. This is a fault of kappa_flow; --debug shows where.", 1
+
+
+def _usage_message(error: Any) -> str:
+    return str(error.format_message())
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    typer.echo(line, err=True)
+    sys.exit(code)

@@ -38,13 +38,14 @@ def console(*, error: bool = False) -> Console:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Table:
-    """Return a plain table; the first ``left`` columns are text, the others numbers."""
+    """Return a plain table; the first ``left`` columns are text, the others numbers, which never wrap."""
     from rich import box
     from rich.table import Table
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
-        made.add_column(name, justify="left" if index < left else "right", overflow="fold")
+        whole = index == 0 or index >= left
+        made.add_column(name, justify="left" if index < left else "right", overflow="fold", no_wrap=whole)
     for row in rows:
         made.add_row(*row)
     return made

@@ -15,7 +15,7 @@ def show_kappa(document: KappaDocument) -> None:
     from rich.markup import escape
 
     from kappa_flow.results.error_budget import nearest_index
-    from kappa_flow.results.report import number, value_and_sigma
+    from kappa_flow.results.report import covered, number, value_and_sigma
 
     out = console()
     rows = []
@@ -28,7 +28,11 @@ def show_kappa(document: KappaDocument) -> None:
     out.print(table(("T (K)", "κxx", "κyy", "κzz", "σ"), rows, left=0))
     at = document.kappa_at(float(document.temperatures[nearest_index(document.temperatures)]))
     value, uncertainty = value_and_sigma(at.value, at.sigma)
-    spread = f"{value} ± {uncertainty} W/(m K)" if uncertainty else f"{value} W/(m K), no error bar"
+    spread = (
+        f"{value} ± {uncertainty} W/(m K) ({covered(document)})"
+        if uncertainty
+        else f"{value} W/(m K), no error bar"
+    )
     verdict = "converged" if document.converged else "not shown to be converged"
     out.print(
         f"[bold]κ({at.temperature:g} K) = {spread}[/bold]  {document.method.upper()}, "

@@ -27,7 +27,7 @@ def places(db: str | None) -> list[str]:
     InputError
         When there is none.
     """
-    if db is not None:
+    if db:
         return [db]
     here = Path.cwd()
     found = [
@@ -44,7 +44,7 @@ def databases(db: str | None, run: str | None = None) -> Iterator[list[Database]
     from kappa_flow.orchestration.database import open_database
 
     folder = run if run is not None and (Path(run) / HIDDEN / "mongo").is_dir() else None
-    wanted = [folder] if folder is not None and db is None else places(db)
+    wanted = [folder] if folder is not None and not db else places(db)
     with ExitStack() as stack:
         yield [stack.enter_context(open_database(place)) for place in wanted]
 
@@ -91,7 +91,7 @@ def result(db: str | None, run: str) -> tuple[KappaDocument, dict[str, float | N
     from kappa_flow.results.files import read_kappa_json
 
     path = Path(run) / KAPPA_JSON if Path(run).is_dir() else Path(run)
-    if db is None and path.is_file():
+    if not db and path.is_file():
         return read_kappa_json(path)
     with found_run(db, run) as (database, name):
         documents, tasks = run_documents(database, name, only="results")
@@ -108,29 +108,16 @@ def run_documents(
     InputError
         When the run has no result yet.
     """
-    from kappa_flow.orchestration.perform import available
+    from kappa_flow.orchestration.records import place_in_order
     from kappa_flow.results.task_graph import TaskTime
 
-    run = database.runs.get(name)
-    keys = available(database, run)
-    if "results" not in keys:
+    steps = sorted(database.runs.steps(name).values(), key=lambda step: place_in_order(step.task))
+    made = {step.task: step.document for step in steps if step.document is not None}
+    if "results" not in made:
         raise InputError(f"run {name}", "it has no result yet", "See `kappa-flow status`")
-    steps = database.runs.steps(name)
     tasks = [
-        TaskTime(task, steps[task].seconds, "kept" if steps[task].state == "skipped" else "done")
-        for task in keys
-        if task in steps
+        TaskTime(step.task, step.seconds, "kept" if step.state == "skipped" else "done") for step in steps
     ]
+    keys = {**database.runs.get(name).inputs, **made}
     wanted = {only: keys[only]} if only is not None else keys
-    return {task: database.get(key) for task, key in wanted.items()}, in_order(tasks)
-
-
-def in_order(tasks: list[TaskTime]) -> list[TaskTime]:
-    """Return tasks in the order they are done: the loop round by round, then the rest."""
-    from kappa_flow.pipeline import LOOP, STAGES
-
-    def place(task: TaskTime) -> tuple[int, int, int]:
-        stage = STAGES.index(task.stage)
-        return (0 if stage == 0 else 1 if task.stage in LOOP else 2, task.round, stage)
-
-    return sorted(tasks, key=place)
+    return {task: database.get(key) for task, key in wanted.items()}, tasks

@@ -49,8 +49,8 @@ def query(  # noqa: PLR0913 - each argument is an option of the command
         say_json([{**asdict(record), "kappa_at": record.kappa_at(temperature)} for record in found])
         return
     rows = [_row(record, temperature) for record in found]
-    columns = ("run", "formula", "space group", "reference", "flags", f"κ({temperature:g} K)", "converged")
-    console().print(table(columns, rows, left=5) if rows else "no result fits")
+    columns = ("run", "space group", "reference", "flags", f"κ({temperature:g} K)", "converged")
+    console().print(table(columns, rows, left=4) if rows else "no result fits")
 
 
 def _row(record: KappaRecord, temperature: float) -> tuple[str, ...]:
@@ -59,7 +59,6 @@ def _row(record: KappaRecord, temperature: float) -> tuple[str, ...]:
     kappa = record.kappa_at(temperature)
     return (
         record.run,
-        record.formula,
         escape(record.spacegroup),
         escape(record.reference),
         ", ".join(record.flags),

@@ -75,7 +75,7 @@ def run(
         return
     show_kappa(done.document)
     error_console.print(
-        f"{done.launched} tasks done in {done.seconds:.1f} s, {done.kept} kept. "
+        f"tasks: {done.launched} done in {done.seconds:.1f} s, {done.kept} kept. "
         f"See {folder / 'report.html'} and {folder / 'kappa.json'}",
         soft_wrap=True,
     )
@@ -131,7 +131,7 @@ def _by_fireworks(settings: RunConfig, folder: Path, db: str | None, live: Live)
     from kappa_flow.orchestration.database import open_database
     from kappa_flow.orchestration.runs import run_here
 
-    outcome = run_here(settings, folder, db, live)
+    outcome = run_here(settings, folder, db or None, live)
     for task in outcome.tasks:
         live.kept(outcome.run, task.name, task.seconds)
     if not delivered(folder, outcome.kappa.content_hash, with_surrogate=outcome.kappa.surrogate is not None):

@@ -79,7 +79,7 @@ def _show_tasks(one: RunStatus) -> None:
         )
         for task in one.tasks
     ]
-    out.print(table(("task", "state", "", "seconds"), rows, left=3))
+    out.print(table(("task", "state", "note", "seconds"), rows, left=3))
 
 
 def _coloured(state: str) -> str:

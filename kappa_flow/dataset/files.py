@@ -47,7 +47,7 @@ def read(paths: Sequence[Path], limit: int | None) -> Dataset:
         left = None if limit is None else limit - len(images)
         if left is not None and left <= 0:
             break
-        found = _images(path)[:left]
+        found = _images(path, left)
         for index, atoms in enumerate(found):
             _refuse_bad_labels(atoms, f"{path}[{index}]")
         images += found
@@ -70,13 +70,13 @@ def write_extxyz(dataset: Dataset, path: Path) -> None:
     io.write(path, images, format="extxyz")
 
 
-def _images(path: Path) -> list[Atoms]:
+def _images(path: Path, limit: int | None) -> list[Atoms]:
     if not path.is_file():
         raise InputError(f"dataset.files: {path}", "no such file", "Give the path of a labelled data file")
     try:
         if _plain_name(path).endswith((".yaml", ".yml")):
-            return read_phonopy_yaml(path)
-        images = io.read(path, index=":", format=_format(path))
+            return read_phonopy_yaml(path)[:limit]
+        images = io.read(path, index=slice(limit), format=_format(path))
     except InputError:
         raise
     except Exception as error:  # foreign parsers raise anything; it becomes one clear line

@@ -91,8 +91,27 @@ class SurrogateSettings(Settings):
     """Members; at least 4 are needed for an error bar."""
     cutoff: Positive = 7.0
     """Å."""
+    radial: Annotated[int, Field(ge=2, le=40)] | None = None
+    """Gaussians per neighbour element; None: 8, 6 or 4 for one, two or more elements."""
+    l_max: Annotated[int, Field(ge=0, le=12)] | None = None
+    """Highest degree in cos θ of the angular functions; None: 8, 6 or 4 likewise."""
+    angular: Literal["legendre", "behler"] = "legendre"
+    """Angular functions: Legendre polynomials (complete up to ``l_max``), or Behler's 2^(1-ζ)(1 ± cos θ)^ζ."""
+    regularization: Positive | None = None
+    """Ridge strength relative to the largest squared singular value; None: by cross-validation."""
+    energy_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """An energy error of 1 eV per cell counts as a force error of so many eV/Å."""
+    inputs: Annotated[int, Field(ge=2, le=128)] = 32
+    """Principal components of the symmetry functions the networks see; fewer where the data are few."""
+    hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = ()
+    """Neurons per hidden layer; empty: one layer as wide as the inputs, which starts from the curvature
+    solved in closed form."""
+    iterations: Annotated[int, Field(ge=0)] = 20
+    """Most quasi-Newton iterations of the networks after their start."""
     validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+    """Part of the structures that only decides when to stop."""
     test_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Part of the structures that only measures errors."""
     seed: Count = 1
 
 

@@ -26,8 +26,10 @@ class TrainingHistory(Part):
     """Force errors during training, mean over members."""
 
     iterations: Annotated[FloatArray, Shape(("n_points",))]
+    """0 is the linear read-out alone, 1 the start of the networks, then one per iteration."""
     train_force_rmse: Annotated[FloatArray, Shape(("n_points",), "eV/Å")]
-    validation_force_rmse: Annotated[FloatArray, Shape(("n_points",), "eV/Å")]
+    validation_force_rmse: Annotated[FloatArray, Shape(("n_points",), "eV/Å")] | None = None
+    """None where no structures were held out."""
 
 
 class Parity(Part):

@@ -98,7 +98,7 @@ def _alike(source: Cell, target: Cell) -> bool:
 
 
 def _rotation(source: FloatArray, target: FloatArray) -> FloatArray:
-    """Return the rotation in the map of ``source`` onto ``target`` of row vectors: v_target = v_source @ R."""
+    """Return the rotation in the map of ``source`` onto ``target`` of row vectors, v_target = v_source R."""
     left, _, right = np.linalg.svd(np.linalg.solve(source, target))
     return np.asarray(left @ right)
 

@@ -135,11 +135,12 @@ class _Solver:
 def _told() -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, ValueError, np.linalg.LinAlgError) as error:
+    except (AssertionError, RuntimeError, ValueError, np.linalg.LinAlgError) as error:
+        # symfc asserts where the supercell is so small that symmetry leaves no fc3 to fit
         raise WorkError(
             "force constants",
-            f"phono3py could not solve for them: {error}",
-            "More displaced cells (displacements.count) or finite differences may help",
+            f"the solver gave up: {str(error) or 'no independent fc3 in this supercell'}",
+            "Take a larger structure.supercell, more displacements.count, or finite differences",
         ) from error
 
 

@@ -22,6 +22,8 @@ SILENCE: Final = timedelta(seconds=10 * PING_SECONDS)
 """A task on another host that has said nothing for so long is dead."""
 QUEUE_SILENCE: Final = timedelta(days=14)
 """A task reserved for a queue may wait so long."""
+CHECKOUT: Final = timedelta(seconds=3)
+"""A launch follows its reservation in milliseconds; without one for so long, its process is dead."""
 LOCK_PATIENCE: Final = 5.0
 """Seconds after which a lock on a workflow, held for less than one, is stale."""
 
@@ -117,8 +119,10 @@ def _dead(fw: dict[str, Any]) -> bool:
     lives = processes.alive(fw["worker"])
     if lives is not None:
         return not lives
-    queued = fw["state"] == "RESERVED" and fw["worker"]
-    return bool(datetime.now(UTC) - fw["heard"] > (QUEUE_SILENCE if queued else SILENCE))
+    patience = SILENCE if fw["worker"] else CHECKOUT
+    if fw["worker"] and fw["state"] == "RESERVED":
+        patience = QUEUE_SILENCE
+    return bool(datetime.now(UTC) - fw["heard"] > patience)
 
 
 def _sound(launchpad: LaunchPad, run: Run, *, retry: bool) -> bool:

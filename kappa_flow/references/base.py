@@ -16,7 +16,7 @@ from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 
 from kappa_flow import interop
 from kappa_flow.documents.structures import Evaluation, Structures
-from kappa_flow.errors import InputError, WorkError
+from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.protocols import Progress, Recall, quiet
 
 
@@ -90,12 +90,12 @@ class CalculatorReference:
         return evaluation
 
     def _computed(self, atoms: Atoms) -> Evaluation:
-        self._made = self._made or self._engine.make()
         bare = Atoms(numbers=atoms.numbers, cell=atoms.cell, positions=atoms.positions, pbc=True)
-        bare.calc = self._made
         try:
+            self._made = self._made or self._engine.make()
+            bare.calc = self._made
             evaluation = _ask(bare)
-        except WorkError:
+        except KappaFlowError:
             raise
         except Exception as error:  # foreign engines raise anything; it becomes one clear line
             reason = f"failed on {bare.get_chemical_formula()}: {_first_line(error)}"

@@ -110,10 +110,9 @@ def training_curves(trained: SurrogateDocument) -> str:
     """Force errors over the training iterations."""
     figure, (axes,) = panel(4.7, 3.9)
     history = trained.history
-    curves = (
-        ("training", history.train_force_rmse, BLUE),
-        ("validation", history.validation_force_rmse, VERMILION),
-    )
+    curves = [("training", history.train_force_rmse, BLUE)]
+    if history.validation_force_rmse is not None:
+        curves.append(("validation", history.validation_force_rmse, VERMILION))
     for label, values, colour in curves:
         shown = np.isfinite(values) & (values > 0)
         if shown.any():

@@ -111,6 +111,14 @@ def value_and_sigma(value: float, sigma: float | None) -> tuple[str, str | None]
     return f"{value:.{places}f}", f"{sigma:.{places}f}"
 
 
+def covered(document: KappaDocument) -> str:
+    """Return what the error bar covers, in words: ``surrogate only``, ``surrogate and mesh``; empty for none."""
+    budget = document.error_budget
+    parts = {"surrogate": budget.surrogate, "mesh": budget.mesh, "supercell": budget.supercell}
+    names = [name for name, value in parts.items() if value is not None]
+    return f"{names[0]} only" if len(names) == 1 else " and ".join(names)
+
+
 def _headline(document: KappaDocument) -> dict[str, Any]:
     grid = document.temperatures
     at = document.kappa_at(min(max(HEADLINE, float(grid.min())), float(grid.max())))
@@ -119,7 +127,13 @@ def _headline(document: KappaDocument) -> dict[str, Any]:
     curves = figures.distinct_components(at.tensor)
     if len(curves) > 1:
         components = {name: value_and_sigma(float(item), at.sigma)[0] for name, item in curves.items()}
-    return {"temperature": f"{at.temperature:g}", "value": value, "sigma": sigma, "components": components}
+    return {
+        "temperature": f"{at.temperature:g}",
+        "value": value,
+        "sigma": sigma,
+        "covers": covered(document),
+        "components": components,
+    }
 
 
 def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:

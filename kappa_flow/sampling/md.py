@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.constraints import FixCom
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
 from kappa_flow import interop
 from kappa_flow.arrays import FloatArray
@@ -19,6 +18,7 @@ from kappa_flow.documents.sections import SamplingSettings
 from kappa_flow.documents.snapshots import Snapshots
 from kappa_flow.errors import WorkError
 from kappa_flow.protocols import ForceModel, Progress, quiet
+from kappa_flow.units import BOLTZMANN, FEMTOSECOND
 
 TOO_HOT: Final = 5.0
 """MD has blown up when it is this many times hotter than asked."""
@@ -141,14 +141,14 @@ def _run(
 def _thermostat(
     atoms: Atoms, temperature: float, settings: SamplingSettings, rng: np.random.Generator
 ) -> Langevin:
-    MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
-    Stationary(atoms)
     atoms.set_constraint(FixCom())
+    spread = np.sqrt(atoms.get_masses() * BOLTZMANN * 2 * temperature)
+    atoms.set_momenta(spread[:, None] * rng.standard_normal((len(atoms), 3)))
     return Langevin(
         atoms,
-        settings.timestep * units.fs,
+        settings.timestep * FEMTOSECOND,
         temperature_K=temperature,
-        friction=settings.friction / units.fs,
+        friction=settings.friction / FEMTOSECOND,
         fixcm=False,
         rng=rng,
     )

@@ -128,15 +128,16 @@ class SymmetryFunctions:
         moment_slopes, overlap_slopes = self._adjoint(environment.moments, slopes)
         atoms, models, channels, n_lm = moment_slopes.shape
         width = environment.radial.shape[1]
+        split = (atoms, width, models, channels)
         flat = moment_slopes.permute(0, 3, 1, 2).reshape(atoms, n_lm, models * channels)
-        outward = (environment.harmonics @ flat).view(atoms, width, models, channels)
-        flat = overlap_slopes.permute(0, 3, 1, 2).reshape(atoms, channels, models * channels)
-        outward = outward + (environment.radial @ flat).view(atoms, width, models, channels)
-        outward = (outward @ environment.slope[..., None])[..., 0]
-        flat = moment_slopes.permute(0, 2, 1, 3).reshape(atoms, channels, models * n_lm)
-        sideways = (environment.radial @ flat).view(atoms, width, models, n_lm)
-        sideways = sideways @ environment.gradient.transpose(2, 3)
-        return outward[..., None] * environment.unit[:, :, None, :] + sideways
+        across = overlap_slopes.permute(0, 3, 1, 2).reshape(atoms, channels, models * channels)
+        outward = environment.harmonics @ flat + environment.radial @ across
+        outward = (outward.view(split) @ environment.slope[..., None])[..., 0]
+        sideways = [
+            ((environment.gradient[:, :, axis] @ flat).view(split) @ environment.radial[..., None])[..., 0]
+            for axis in range(3)
+        ]
+        return outward[..., None] * environment.unit[:, :, None, :] + torch.stack(sideways, -1)
 
     def _adjoint(self, moments: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Return dE/dA, (n_atoms, n_models, n_channels, n_lm), and the symmetrised dE/d(overlap)."""

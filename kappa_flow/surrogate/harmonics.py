@@ -30,25 +30,28 @@ def real_spherical_harmonics(unit: Tensor, l_max: int) -> tuple[Tensor, Tensor]:
     ----------
     Recursion in Cartesian form: Bigi et al., J. Chem. Phys. 159, 064802 (2023), doi:10.1063/5.0156307.
     """
-    x, y, z = unit.unbind(-1)
+    x, y, z = (part.contiguous() for part in unit.unbind(-1))
     cosines, sines = _circular(x, y, l_max)
     legendre = _legendre(z, l_max)
     zero = torch.zeros_like(z)
-    values, gradients = [], []
+    values, slopes = [], []
     for degree in range(l_max + 1):
         for order in range(-degree, degree + 1):
             m = abs(order)
             norm = _norm(degree, m)
             plane = cosines[m] if order >= 0 else sines[m]
             along_x, along_y = _plane_slope(cosines, sines, order, zero)
-            q = legendre[degree, m]
-            q_z = (degree + m) * legendre[degree - 1, m] if degree > m else zero
-            q_xy = -legendre[degree - 1, m + 1] if degree > m + 1 else zero
-            value = norm * q * plane
-            slope = (q_xy * x * plane + q * along_x, q_xy * y * plane + q * along_y, q_z * plane)
-            gradients.append(norm * torch.stack(slope, -1) - degree * value[..., None] * unit)
+            q = norm * legendre[degree, m]
+            q_z = (degree + m) * norm * legendre[degree - 1, m] if degree > m else zero
+            q_xy = -norm * legendre[degree - 1, m + 1] * plane if degree > m + 1 else zero
+            value = q * plane
+            outward = degree * value
+            slopes.append(q_xy * x + q * along_x - outward * x)
+            slopes.append(q_xy * y + q * along_y - outward * y)
+            slopes.append(q_z * plane - outward * z)
             values.append(value)
-    return torch.stack(values, -1), torch.stack(gradients, -1)
+    gradients = torch.stack(slopes).unflatten(0, (-1, 3))
+    return torch.stack(values).movedim(0, -1), gradients.movedim((1, 0), (-2, -1))
 
 
 def _circular(x: Tensor, y: Tensor, l_max: int) -> tuple[list[Tensor], list[Tensor]]:

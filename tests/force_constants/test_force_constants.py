@@ -1,10 +1,12 @@
 """Force constants are phono3py's own, symmetric, and say how far they were from it."""
 
 import numpy as np
+import pytest
 from phonon_cases import EmtModel, chain, copper, direct_emt
 
 from kappa_flow.documents import Document
 from kappa_flow.documents.sections import DisplacementsSettings
+from kappa_flow.errors import WorkError
 
 
 def test_finite_differences_equal_phono3py_used_directly() -> None:
@@ -71,9 +73,16 @@ def test_random_displacements_give_nearly_the_finite_difference_constants() -> N
 
 def test_random_cells_go_with_a_larger_fc2_supercell() -> None:
     settings = DisplacementsSettings(method="random", count=6, distance=0.01)
-    _, _, found = chain(copper(1, fc2_supercell=3), settings=settings)
+    _, _, found = chain(copper(2, fc2_supercell=3), settings=settings)
     assert found.fc2.shape[1] == 108
+    assert found.fc3.shape[1] == 32
     assert found.final.fc2_drift < 1e-12
+
+
+def test_a_supercell_too_small_for_a_fit_is_said_so() -> None:
+    settings = DisplacementsSettings(method="random", count=4)
+    with pytest.raises(WorkError, match="no independent fc3"):
+        chain(copper(1), settings=settings)
 
 
 def test_the_document_survives_storage() -> None:

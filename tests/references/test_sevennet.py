@@ -52,7 +52,7 @@ def test_the_same_structure_gives_the_same_bits(reference):
     import torch
 
     threads = torch.get_num_threads()
-    structures = interop.structures_from_ase([rattled(seed) * (2, 2, 1) for seed in range(2)])
+    structures = interop.structures_from_ase([rattled(1) * (2, 2, 1)])
     try:
         torch.set_num_threads(2)
         first, again = reference.evaluate(structures), reference.evaluate(structures)

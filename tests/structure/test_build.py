@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
 from kappa_flow import interop, references, structure
@@ -152,6 +153,21 @@ def test_a_relaxation_that_does_not_converge_is_an_error(monkeypatch):
     monkeypatch.setattr(structure, "MAX_STEPS", 2)
     with pytest.raises(WorkError, match="not relaxed after 2 steps"):
         built(bulk("Cu", a=3.9), references.build(AseEmtSettings(engine="ase-emt")))
+
+
+def test_a_relaxation_from_far_away_ends_or_is_an_error():
+    # EMT has no forces left at this distance: either the minimum is found or one line says why not
+    with pytest.raises(WorkError, match="structure"):
+        built(bulk("Cu", a=2.0), references.build(AseEmtSettings(engine="ase-emt")))
+
+
+def test_a_reference_without_stress_cannot_relax():
+    class Forceless(EMT):
+        implemented_properties = ["energy", "free_energy", "forces"]  # noqa: RUF012 - ASE's way
+
+    engine = references.Engine("no stress", frozenset({29}), Forceless)
+    with pytest.raises(WorkError, match=r"gives no stress.*structure\.relax: false"):
+        built(bulk("Cu", a=3.6), references.CalculatorReference(engine))
 
 
 def test_a_cell_spglib_cannot_understand_is_refused():

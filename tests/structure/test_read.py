@@ -80,7 +80,9 @@ def test_pymatgen_and_materials_project_json_are_read(tmp_path, wrap):
 
 def test_a_phonopy_yaml_gives_its_unit_cell(tmp_path):
     silicon = interop.cell_from_ase(bulk("Si", a=5.43, cubic=True))
-    Phonopy(interop.cell_to_phonopy(silicon), np.diag([2, 2, 2])).save(tmp_path / "phonopy_disp.yaml")
+    Phonopy(interop.cell_to_phonopy(silicon), np.diag([2, 2, 2]), primitive_matrix="auto").save(
+        tmp_path / "phonopy_disp.yaml"
+    )
     cell = structure.read(tmp_path / "phonopy_disp.yaml")
     np.testing.assert_allclose(cell.lattice, silicon.lattice, atol=1e-12)
 

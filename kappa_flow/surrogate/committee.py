@@ -1,0 +1,175 @@
+"""Fitting a committee: linear read-out in closed form, then networks on what it cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from kappa_flow.surrogate.design import Table, quadratic_rows
+from kappa_flow.surrogate.linear import Ridge
+from kappa_flow.surrogate.network import NetworkShape
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Force rows, then one row per structure energy; energies relative to a free energy per atom of each element.
+
+    The composition part is projected out of energy rows, so the atomic energies need no columns.
+    """
+
+    table: Table
+    energy_weight: float
+    """Å⁻¹: an energy error of 1 eV in a cell counts as a force error of this many eV/Å."""
+
+    @cached_property
+    def target(self) -> Tensor:
+        """(n_rows,)."""
+        return self.join(self.table.forces, self.table.energies)
+
+    @cached_property
+    def owner(self) -> Tensor:
+        """Structure of each row, (n_rows,)."""
+        atoms = self.table.structure.repeat_interleave(3)
+        return torch.cat([atoms, torch.arange(len(self.table.energies))])
+
+    def linear(self) -> Tensor:
+        """Return the design of the linear read-out, (n_rows, n_elements n_functions)."""
+        return self.join(self.table.force_rows, self.table.energy_rows)
+
+    def quadratic(self, n_elements: int) -> Tensor:
+        """Return the design of the products of inputs, (n_rows, n_elements n_inputs (n_inputs + 1)/2)."""
+        return self.join(*quadratic_rows(self.table, n_elements))
+
+    def network(self, shape: NetworkShape, parameters: Tensor) -> Tensor:
+        """Return what the networks say, (n_members, n_rows); differentiable in the parameters."""
+        forces = network_forces(self.table, shape, parameters)
+        single = shape.energies(parameters, self.table.inputs, self.table.species).T
+        energies = single.new_zeros(len(self.table.energies), single.shape[1])
+        energies = energies.index_add(0, self.table.structure, single)
+        return self.join(forces.T, energies).T
+
+    def join(self, forces: Tensor, energies: Tensor) -> Tensor:
+        """Stack force rows on weighted energy rows freed of their composition part."""
+        basis, triangle = torch.linalg.qr(self.table.counts)
+        basis = basis[:, triangle.diagonal().abs() > 1e-9 * triangle.abs().max()]
+        return torch.cat([forces, self.energy_weight * (energies - basis @ (basis.T @ energies))])
+
+
+def network_forces(table: Table, shape: NetworkShape, parameters: Tensor) -> Tensor:
+    """Return F_k = -Σ_i Σ_a dE_i/dq_a dq_a/dr_k, (n_members, 3 n_atoms)."""
+    slopes = shape.slopes(parameters, table.inputs, table.species).transpose(0, 1)
+    terms = slopes @ table.jacobian.flatten(2)
+    atoms, members = terms.shape[:2]
+    terms = terms.view(atoms, members, -1, 3).transpose(1, 2).flatten(0, 1)
+    forces = terms.new_zeros(atoms, members, 3).index_add(0, table.index.flatten(), -terms)
+    return forces.transpose(0, 1).flatten(1)
+
+
+def bootstrap_weights(members: int, n_structures: int, generator: torch.Generator) -> Tensor:
+    """Return Dirichlet weights of the structures for each member, mean one, (members, n_structures).
+
+    The Bayesian bootstrap: like drawing structures with replacement, but none is ever left out.
+
+    References
+    ----------
+    Rubin, Ann. Stat. 9, 130 (1981), doi:10.1214/aos/1176345338.
+    """
+    if members == 1:
+        return torch.ones(1, n_structures, dtype=torch.float64)
+    draws = torch.rand(members, n_structures, generator=generator, dtype=torch.float64)
+    draws = -torch.log1p(-draws)
+    return draws / draws.mean(1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The linear read-out of every member, or none: answers any target at once."""
+
+    ridge: Ridge | None
+    factor: Tensor
+    """Cholesky factors per member; empty without a read-out."""
+    weights: Tensor
+    """Of the rows, (n_members, n_rows)."""
+
+    @classmethod
+    def prepare(
+        cls, design: Tensor | None, target: Tensor, weights: Tensor, strength: float | None
+    ) -> Readout:
+        """Decompose a design, or none, for members with the given row weights."""
+        if design is None:
+            return cls(None, torch.zeros(0), weights)
+        ridge = Ridge.fit(design, target, strength)
+        return cls(ridge, ridge.factor(weights), weights)
+
+    def rest(self, targets: Tensor) -> Tensor:
+        """Return what is left of targets (n_members, n_rows) after the best read-out."""
+        if self.ridge is None:
+            return targets
+        solved = self.ridge.coefficients(self.factor, self.weights * targets)
+        return targets - solved @ self.ridge.left.T
+
+    def solve(self, targets: Tensor) -> Tensor:
+        """Return the weights w, (n_members, n_columns); no columns without a read-out."""
+        if self.ridge is None:
+            return targets[:, :0]
+        return self.ridge.coefficients(self.factor, self.weights * targets) @ self.ridge.back.T
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Loss of the networks after the read-out has answered: variable projection.
+
+    L(θ) = min_w Σ ω (y - NN(θ) - X w)² + |w|²_λ. With w eliminated the gradient is that of the
+    rest alone, and the networks learn only what no linear read-out can say.
+
+    References
+    ----------
+    Golub, Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), doi:10.1137/0710036.
+    """
+
+    equations: Equations
+    readout: Readout
+    shape: NetworkShape
+    scale: Tensor
+    """Parameters are this times the optimiser's variables, (n_members, n_parameters)."""
+    unit: float
+    """Residual that makes the loss one, eV/Å."""
+
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return losses (n_members,) and gradients at (n_members, n_parameters)."""
+        points = points.detach().requires_grad_()
+        said = self.equations.network(self.shape, points * self.scale)
+        missing = self.equations.target - said.detach()
+        rest = self.readout.weights * self.readout.rest(missing)
+        norm = len(self.equations.target) * self.unit**2
+        (gradients,) = torch.autograd.grad(said, points, -2.0 * rest / norm)
+        return (missing * rest).sum(1) / norm, gradients
+
+
+def curvature_start(
+    equations: Equations, shape: NetworkShape, weights: Tensor, strength: float | None
+) -> Tensor:
+    """Return network parameters that hold the best quadratic form of the inputs, solved in closed form.
+
+    The read-out and all products q_a q_b are solved together; with ½ qᵀ C_e q = qᵀ V Λ Vᵀ q / 2 and
+    ln cosh x = x²/2 + O(x⁴) the neurons take the eigenvectors as W_1 and the eigenvalues as v.
+    """
+    linear = equations.linear()
+    design = torch.cat([linear, equations.quadratic(shape.n_elements)], 1)
+    joint = Readout.prepare(design, equations.target, weights, strength)
+    found = joint.solve(equations.target.expand(len(weights), -1))[:, linear.shape[1] :]
+    first, second = torch.triu_indices(shape.n_inputs, shape.n_inputs)
+    form = found.new_zeros(len(weights), shape.n_elements, shape.n_inputs, shape.n_inputs)
+    form[..., first, second] = found.view(len(weights), shape.n_elements, -1)
+    values, vectors = torch.linalg.eigh(form + form.transpose(-1, -2))
+    order = values.abs().argsort(-1, descending=True)[..., : shape.hidden[0]]
+    values = torch.gather(values, -1, order)
+    vectors = torch.gather(vectors, -1, order[..., None, :].expand(*vectors.shape[:-1], -1))
+    spare = shape.hidden[0] - values.shape[-1]
+    weight = torch.nn.functional.pad(vectors, (0, spare))
+    bias = torch.zeros_like(weight[..., :1, :])
+    last = torch.nn.functional.pad(values, (0, spare))[..., None]
+    return torch.cat([part.flatten(1) for part in (weight, bias, last)], 1)

@@ -1,0 +1,78 @@
+"""Closed-form ridge regression, with the strength of regularisation found by cross-validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+STRENGTHS = tuple(10.0**-power for power in (4, 6, 8, 9, 10, 11, 12, 13, 14))
+"""Regularisation tried, relative to the largest squared singular value."""
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """min_w Σ_r ω_r (y_r - x_r·w)² + λ s₀² Σ_f (d_f w_f)², solved through one decomposition.
+
+    Columns are scaled to unit root mean square (d_f), X D⁻¹ = U S Vᵀ. For row weights ω the solution
+    is c = (Uᵀ Ω U + λ s₀² S⁻²)⁻¹ Uᵀ Ω y, w = D⁻¹ V S⁻¹ c: well conditioned however collinear X is.
+    """
+
+    left: Tensor
+    """U, (n_rows, rank)."""
+    back: Tensor
+    """D⁻¹ V S⁻¹, (n_columns, rank): coefficients to weights."""
+    penalty: Tensor
+    """λ s₀² S⁻², (rank,)."""
+    strength: float
+    """λ."""
+
+    @classmethod
+    def fit(cls, rows: Tensor, target: Tensor, strength: float | None = None) -> Ridge:
+        """Decompose the design and choose λ by generalised cross-validation unless it is given.
+
+        Parameters
+        ----------
+        rows : Tensor
+            (n_rows, n_columns).
+        target : Tensor
+            (n_rows,).
+        strength : float, optional
+            λ.
+
+        References
+        ----------
+        Golub, Heath, Wahba, Technometrics 21, 215 (1979), doi:10.1080/00401706.1979.10489751.
+        """
+        size = rows.square().mean(0).sqrt()
+        size = torch.where(size > 1e-12 * size.max(), size, torch.inf)
+        left, singular, axes = torch.linalg.svd(rows / size, full_matrices=False)
+        kept = singular > 1e-9 * singular[0]
+        left, singular, axes = left[:, kept], singular[kept], axes[kept]
+        relative = (singular / singular[0]).square()
+        if strength is None:
+            projected = left.T @ target
+            scores = [_cross_validation(projected, target, relative, trial) for trial in STRENGTHS]
+            strength = STRENGTHS[scores.index(min(scores))]
+        return cls(left, axes.T / singular / size[:, None], strength / relative, strength)
+
+    def factor(self, weights: Tensor) -> Tensor:
+        """Return the Cholesky factors of Uᵀ Ω U + penalty, (n_members, rank, rank), for row weights
+        (n_members, n_rows)."""
+        normal = torch.stack([(self.left * row[:, None]).T @ self.left for row in weights])
+        return torch.linalg.cholesky(normal + torch.diag(self.penalty))
+
+    def coefficients(self, factor: Tensor, weighted: Tensor) -> Tensor:
+        """Return c, (n_members, rank), for weighted targets Ω y, (n_members, n_rows)."""
+        right = weighted @ self.left
+        return torch.cholesky_solve(right[..., None], factor)[..., 0]
+
+
+def _cross_validation(projected: Tensor, target: Tensor, relative: Tensor, strength: float) -> float:
+    """Return the generalised cross-validation score n |y - ŷ|² / (n - tr H)²."""
+    shrink = relative / (relative + strength)
+    outside = float(target.square().sum() - projected.square().sum())
+    squares = max(outside, 0.0) + float(((1.0 - shrink) * projected).square().sum())
+    freedom = max(len(target) - float(shrink.sum()), 1.0)
+    return len(target) * squares / freedom**2

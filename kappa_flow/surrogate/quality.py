@@ -1,0 +1,49 @@
+"""How well a potential does on labelled structures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kappa_flow.documents.dataset import Dataset
+from kappa_flow.documents.surrogate import FitErrors, Parity
+from kappa_flow.surrogate.potential import Potential
+
+
+def assess(potential: Potential, dataset: Dataset) -> FitErrors:
+    """Return the committee mean's errors and the committee's spread.
+
+    Energies are compared after the offset per atom between the two has been taken out: data sets of
+    different settings differ by one.
+    """
+    found = potential.predict(dataset)
+    assert found.member_forces is not None  # noqa: S101 - predict was asked for them
+    error = found.forces - dataset.forces
+    per_atom = (found.energies - dataset.energies) / dataset.n_atoms
+    return FitErrors(
+        structures=len(dataset),
+        force_rmse=float(np.sqrt(np.mean(error**2))),
+        force_mae=float(np.mean(np.abs(error))),
+        energy_rmse=float(np.std(per_atom)),
+        force_spread=float(np.sqrt(np.mean(np.var(found.member_forces, axis=0)))),
+    )
+
+
+def parity(potential: Potential, dataset: Dataset) -> Parity:
+    """Return reference and predicted force components."""
+    found = potential.predict(dataset, members=False)
+    return Parity(reference=dataset.forces.ravel(), predicted=found.forces.ravel())
+
+
+def warnings_of(potential: Potential, dataset: Dataset) -> tuple[str, ...]:
+    """Return what a user of this potential should know."""
+    warnings = []
+    cross = np.cross(np.roll(dataset.cells, -1, axis=1), np.roll(dataset.cells, -2, axis=1))
+    heights = np.abs(np.linalg.det(dataset.cells))[:, None] / np.linalg.norm(cross, axis=2)
+    if potential.cutoff > heights.min() / 2:
+        warnings.append(
+            f"cutoff {potential.cutoff:g} Å passes half the training box ({heights.min() / 2:.2f} Å): periodic "
+            "images were fitted together, forces in a larger box are not assured"
+        )
+    if potential.members < 4:
+        warnings.append(f"committee of {potential.members}: at least 4 members are needed for an error bar")
+    return tuple(warnings)

@@ -1,0 +1,273 @@
+"""The surrogate stage: a labelled data set in, a trained committee and its quality out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kappa_flow.documents.dataset import Dataset
+from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.documents.surrogate import SurrogateDocument, TrainingHistory
+from kappa_flow.errors import InputError
+from kappa_flow.protocols import Progress, quiet
+from kappa_flow.surrogate.committee import (
+    Equations,
+    Projected,
+    Readout,
+    bootstrap_weights,
+    curvature_start,
+    network_forces,
+)
+from kappa_flow.surrogate.descriptors import SymmetryFunctions
+from kappa_flow.surrogate.design import Compression, Table, build_table, sample_values
+from kappa_flow.surrogate.network import NetworkShape
+from kappa_flow.surrogate.optimize import minimise
+from kappa_flow.surrogate.potential import Potential, Weights
+from kappa_flow.surrogate.quality import assess, parity, warnings_of
+from kappa_flow.surrogate.radial import RadialBasis
+
+INPUT_SPREAD = 0.1
+"""Standard deviation of network inputs over the training atoms: ln cosh is a parabola to 0.3 % there."""
+PATIENCE = 6
+"""Iterations without a better validation error that end the refinement."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint parts of the data set, indices in ascending order."""
+
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+
+    @classmethod
+    def draw(cls, count: int, settings: SurrogateSettings) -> Split:
+        """Draw the parts with the seed of the settings; at least one structure is left for training."""
+        order = np.random.default_rng(settings.seed).permutation(count).tolist()
+        n_test = round(settings.test_fraction * count)
+        n_validation = min(round(settings.validation_fraction * count), count - n_test - 1)
+        rest = order[n_test:]
+        return cls(sorted(rest[n_validation:]), sorted(rest[:n_validation]), sorted(order[:n_test]))
+
+
+def train(
+    dataset: Dataset, settings: SurrogateSettings, progress: Progress = quiet, test: Dataset | None = None
+) -> SurrogateDocument:
+    """Train a committee; equal input gives equal weights.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Labelled structures of any sizes.
+    settings : SurrogateSettings
+    progress : Progress
+    test : Dataset, optional
+        Structures kept apart; instead of a ``test_fraction`` of the data set.
+
+    Returns
+    -------
+    SurrogateDocument
+
+    Raises
+    ------
+    InputError
+        When there is nothing to learn from.
+    """
+    _check(dataset)
+    split = Split.draw(len(dataset), settings)
+    learned = dataset.subset(split.train)
+    held = dataset.subset(split.validation) if split.validation else None
+    if test is None and split.test:
+        test = dataset.subset(split.test)
+    functions = functions_for(dataset, settings)
+    potential, history = fit(learned, held, functions, settings, progress)
+    return SurrogateDocument(
+        model=potential.description(),
+        weights=potential.arrays(),
+        train=assess(potential, learned),
+        validation=None if held is None else assess(potential, held),
+        test=None if test is None else assess(potential, test),
+        history=history,
+        parity=parity(potential, test or held or learned),
+        warnings=warnings_of(potential, dataset),
+    )
+
+
+def _check(dataset: Dataset) -> None:
+    if len(dataset) == 0:
+        raise InputError("data set", "holds no structures", "Give dataset.files or a sampling.method")
+    for name in ("positions", "energies", "forces"):
+        if not np.isfinite(getattr(dataset, name)).all():
+            raise InputError(f"data set {name}", "not all are finite numbers", "Leave those structures out")
+    if float(np.abs(dataset.forces).max()) == 0.0:
+        raise InputError("data set forces", "all are zero", "Displace the atoms")
+
+
+def functions_for(dataset: Dataset, settings: SurrogateSettings) -> SymmetryFunctions:
+    """Return symmetry functions for the elements and distances of a data set.
+
+    Without numbers in the settings: 8, 6 or 4 radial functions and l up to 8, 6 or 4 for one, two
+    or more elements, which keeps the number of functions per atom between 330 and 600.
+    """
+    from kappa_flow.surrogate.neighbors import find_neighbors
+
+    elements = tuple(sorted(set(dataset.numbers.tolist())))
+    first = find_neighbors(dataset.geometry([0]), elements, settings.cutoff)
+    nearest = float(first.vectors.norm(dim=-1).min())
+    default = {1: 8, 2: 6}.get(len(elements), 4)
+    count = settings.radial or default
+    l_max = default if settings.l_max is None else settings.l_max
+    basis = RadialBasis.spread(count, nearest, settings.cutoff)
+    return SymmetryFunctions(elements, basis, l_max, settings.angular)
+
+
+def fit(
+    learned: Dataset,
+    held: Dataset | None,
+    functions: SymmetryFunctions,
+    settings: SurrogateSettings,
+    progress: Progress = quiet,
+) -> tuple[Potential, TrainingHistory]:
+    """Return the committee fitted to ``learned``, stopped by ``held`` where there is any."""
+    shape = _network_shape(learned, functions, settings)
+    elements, inputs = len(functions.elements), 1 if shape is None else shape.n_inputs
+    values, species = sample_values(learned, functions, most=8)
+    compression = Compression.principal(values, species, elements, inputs, INPUT_SPREAD)
+    table = build_table(learned, functions, compression, progress)
+    watched = None if held is None else build_table(held, functions, compression)
+    equations = Equations(table, settings.energy_weight)
+    generator = torch.Generator().manual_seed(settings.seed)
+    shares = bootstrap_weights(settings.committee, len(learned), generator)[:, equations.owner]
+    design = equations.linear() if settings.linear_readout or shape is None else None
+    readout = Readout.prepare(design, equations.target, shares, settings.regularization)
+    walk = _Walk(equations, readout, shape, watched, progress)
+    parameters = equations.target.new_zeros(settings.committee, 0)
+    if shape is None:
+        walk.visit(0, parameters)
+    else:
+        parameters = walk.run(settings, generator)
+    linear = readout.solve(walk.missing(parameters))
+    linear = linear.view(len(linear), elements, -1)
+    if readout.ridge is None:
+        linear = equations.target.new_zeros(settings.committee, elements, functions.n_functions)
+    weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements))
+    potential = Potential(functions, shape, weights)
+    return replace(potential, weights=replace(weights, atomic=_atomic(potential, table))), walk.history()
+
+
+def _network_shape(
+    learned: Dataset, functions: SymmetryFunctions, settings: SurrogateSettings
+) -> NetworkShape | None:
+    """Return the networks: as many inputs as asked, fewer where the data could not tell their products apart."""
+    if settings.model == "linear":
+        return None
+    elements = len(functions.elements)
+    spare = learned.forces.size - elements * functions.n_functions
+    most = int((max(spare, 0) / elements) ** 0.5)
+    inputs = max(4, min(settings.inputs, most, functions.n_functions))
+    hidden = settings.hidden or (inputs,)
+    return NetworkShape(elements, inputs, hidden)
+
+
+def _atomic(potential: Potential, table: Table) -> Tensor:
+    """Return the energy per atom of each element that the rest of each member leaves, eV, (M, E)."""
+    weights, counts = potential.weights, table.counts
+    mean = (weights.linear * weights.compression.mean).sum(2)
+    said = weights.linear.flatten(1) @ table.energy_rows.T - mean @ counts.T
+    if potential.shape is not None:
+        single = potential.shape.energies(weights.network, table.inputs, table.species)
+        said = said + said.new_zeros(said.shape).index_add(1, table.structure, single)
+    return (torch.linalg.pinv(counts) @ (table.energies - said).T).T
+
+
+class _Walk:
+    """Refinement of the networks, watched: keeps each member's best point and the history."""
+
+    def __init__(
+        self,
+        equations: Equations,
+        readout: Readout,
+        shape: NetworkShape | None,
+        watched: Table | None,
+        progress: Progress,
+    ) -> None:
+        self.equations = equations
+        self.readout = readout
+        self.shape = shape
+        self.watched = watched
+        self.progress = progress
+        self.points: list[tuple[int, float, float]] = []
+        self.best = torch.full((len(readout.weights),), torch.inf, dtype=torch.float64)
+        self.kept = torch.zeros(0)
+        self.stale = 0
+
+    def run(self, settings: SurrogateSettings, generator: torch.Generator) -> Tensor:
+        """Return the parameters of the networks, (n_members, n_parameters)."""
+        shape, members = self.shape, len(self.readout.weights)
+        assert shape is not None  # noqa: S101 - run is for networks
+        target = self.equations.target.expand(members, -1)
+        unit = float(self.readout.rest(target).square().mean().sqrt())
+        if self.readout.ridge is not None and len(shape.hidden) == 1:
+            start = curvature_start(self.equations, shape, self.readout.weights, settings.regularization)
+        else:
+            start = shape.random(members, INPUT_SPREAD, generator)
+            start[:, -shape.n_elements * shape.blocks[-1][0] :] *= unit
+        if self.readout.ridge is not None:
+            self.visit(0, torch.zeros_like(start))
+        self.visit(1, start)
+        scale = torch.ones_like(start)
+        outputs = start[:, -shape.n_elements * shape.blocks[-1][0] :]
+        scale[:, -outputs.shape[1] :] = outputs.abs().mean(1, keepdim=True).clamp_min(1e-300)
+        loss = Projected(self.equations, self.readout, shape, scale, unit)
+
+        def visit(iteration: int, point: Tensor) -> bool:
+            self.progress(iteration, settings.iterations, "training iterations")
+            return self.visit(iteration + 1, point * scale)
+
+        minimise(loss, start / scale, settings.iterations, visit)
+        return self.kept
+
+    def missing(self, parameters: Tensor) -> Tensor:
+        """Return what the networks leave of the target, (n_members, n_rows)."""
+        target = self.equations.target.expand(len(self.readout.weights), -1)
+        if self.shape is None:
+            return target
+        return target - self.equations.network(self.shape, parameters)
+
+    def visit(self, iteration: int, parameters: Tensor) -> bool:
+        """Note the errors at this point; True when it is time to stop."""
+        missing = self.missing(parameters)
+        rows = len(self.equations.table.forces)
+        training = self.readout.rest(missing)[:, :rows].square().mean(1).sqrt()
+        score = training if self.watched is None else self._watched_error(parameters, missing)
+        if len(self.kept) == 0:
+            self.kept = parameters
+        better = score < self.best
+        self.kept = torch.where(better[:, None], parameters, self.kept)
+        self.best = torch.where(better, score, self.best)
+        self.stale = 0 if bool(better.any()) else self.stale + 1
+        validation = torch.nan if self.watched is None else float(score.mean())
+        self.points.append((iteration, float(training.mean()), validation))
+        return self.stale >= PATIENCE
+
+    def _watched_error(self, parameters: Tensor, missing: Tensor) -> Tensor:
+        table = self.watched
+        assert table is not None  # noqa: S101 - asked only where there is one
+        said = torch.zeros(len(missing), len(table.forces), dtype=torch.float64)
+        if self.readout.ridge is not None:
+            said = self.readout.solve(missing) @ table.force_rows.T
+        if self.shape is not None:
+            said = said + network_forces(table, self.shape, parameters)
+        return (said - table.forces).square().mean(1).sqrt()
+
+    def history(self) -> TrainingHistory:
+        """Return the points noted: 0 the read-out alone, 1 the start of the networks, then iterations."""
+        iterations, training, validation = (np.array(part) for part in zip(*self.points, strict=True))
+        return TrainingHistory(
+            iterations=iterations,
+            train_force_rmse=training,
+            validation_force_rmse=None if self.watched is None else validation,
+        )

@@ -1,0 +1,137 @@
+"""run, and everything one does with a run afterwards: a small brute-force calculation of copper by EMT."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kappa_flow import assets
+from kappa_flow.cli.app import main
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which copper has been run, by FireWorks and the embedded database."""
+    folder = tmp_path_factory.mktemp("copper")
+    template = assets.template("cu-emt")
+    data = yaml.safe_load((template / "kappa.yaml").read_text())
+    data |= {"forces": {"source": "reference"}, "bte": {"mesh": [3, 3, 3], "temperatures": [300]}}
+    (folder / "POSCAR").write_bytes((template / "POSCAR").read_bytes())
+    (folder / "cu.yaml").write_text(yaml.safe_dump(data))
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        with pytest.raises(SystemExit) as end:
+            main(["run", "cu.yaml"])
+    finally:
+        os.chdir(here)
+    assert end.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def call(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("KAPPA_FLOW_DB", raising=False)
+    monkeypatch.chdir(place)
+
+    def run(*words: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            main(list(words))
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_run_folder_holds_what_the_design_names(place: Path) -> None:
+    names = {path.name for path in (place / "cu-run").iterdir()}
+    assert names >= {
+        "kappa.json", "report.html", "phono3py_params.yaml", "fc2.hdf5", "fc3.hdf5", "kappa-m333.hdf5",
+    }  # fmt: skip
+    assert not any(name.startswith(".writing") for name in names)
+
+
+def test_a_second_run_repeats_nothing_and_leaves_the_files_alone(call, place: Path) -> None:
+    report = place / "cu-run" / "report.html"
+    before = report.stat().st_mtime_ns
+    said = json.loads(call("run", "cu.yaml", "--json"))
+    assert said["tasks"] == {"done": 0, "kept": 6}
+    assert report.stat().st_mtime_ns == before
+
+
+def test_without_fireworks_the_result_is_the_same_to_the_last_digit(call, place: Path) -> None:
+    call("run", "cu.yaml", "--engine", "none", "--out", "plain")
+    plain = json.loads((place / "plain" / "kappa.json").read_text())
+    kept = json.loads((place / "cu-run" / "kappa.json").read_text())
+    assert plain["content_hash"] == kept["content_hash"]
+
+
+def test_query_finds_the_run_in_the_database_nearby(call) -> None:
+    (record,) = json.loads(call("query", "--formula", "Cu", "--json"))
+    assert record["spacegroup"] == "Fm-3m"
+    assert json.loads(call("query", "--formula", "Si", "--json")) == []
+    assert json.loads(call("query", "--kappa-min", "1e6", "--json")) == []
+    assert json.loads(call("query", "--converged", "--json")) == []
+
+
+def test_show_is_the_same_by_folder_by_file_and_by_run_id(call) -> None:
+    (record,) = json.loads(call("query", "--json"))
+    shown = [
+        json.loads(call("show", run, "--json"))
+        for run in ("cu-run", "cu-run/kappa.json", record["run"], record["run"][:6])
+    ]
+    assert all(one["content_hash"] == shown[0]["content_hash"] for one in shown)
+    assert all(set(one["timings"]) == set(shown[0]["timings"]) for one in shown)
+
+
+def test_status_lists_the_tasks(call) -> None:
+    (status,) = json.loads(call("status", "cu-run", "--json"))
+    assert status["state"] == "done"
+    assert [task["name"] for task in status["tasks"]] == [
+        "structure", "displacements", "forces", "force_constants", "bte", "results",
+    ]  # fmt: skip
+
+
+def test_csv_holds_every_temperature_and_the_tensor(call) -> None:
+    (row,) = csv.DictReader(io.StringIO(call("export", "cu-run", "--format", "csv")))
+    shown = json.loads(call("show", "cu-run", "--json"))
+    assert float(row["kappa_xx"]) == shown["kappa"][0][0][0]
+    assert row["sigma_xx"] == ""
+
+
+def test_export_for_phono3py_and_report_write_files(call, place: Path) -> None:
+    call("export", "cu-run", "--format", "phono3py", "--out", "p3")
+    assert (place / "p3" / "fc3.hdf5").exists()
+    call("report", "cu-run", "--out", "page.html")
+    assert "Lattice thermal conductivity" in (place / "page.html").read_text()
+
+
+def test_a_chosen_stage_is_done_again_by_the_next_run(call) -> None:
+    assert json.loads(call("rerun", "cu-run", "--stage", "bte", "--json"))["ready"] == ["bte"]
+    said = json.loads(call("run", "cu.yaml", "--json"))
+    assert said["tasks"] == {"done": 1, "kept": 5}
+
+
+def test_repair_finds_nothing_to_mend_after_a_clean_run(call) -> None:
+    assert json.loads(call("repair", "--json")) == []
+
+
+def test_submit_and_worker_do_what_run_does(call, place: Path) -> None:
+    name = json.loads(call("submit", "cu.yaml", "--db", "elsewhere", "--json"))["run"]
+    assert json.loads(call("worker", "--db", "elsewhere", "--json")) == {"launched": 6}
+    shown = json.loads(call("show", name, "--db", "elsewhere", "--json"))
+    assert shown["content_hash"] == json.loads((place / "cu-run" / "kappa.json").read_text())["content_hash"]
+
+
+def test_a_cancelled_run_goes_on_when_run_again(call) -> None:
+    data = Path("cu.yaml").read_text().replace("- 300", "- 400")
+    Path("warm.yaml").write_text(data)
+    name = json.loads(call("submit", "warm.yaml", "--db", "warm-run", "--json"))["run"]
+    assert len(json.loads(call("cancel", name, "--db", "warm-run", "--json"))["stopped"]) == 6
+    assert json.loads(call("run", "warm.yaml", "--json"))["tasks"]["done"] == 6

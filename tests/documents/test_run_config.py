@@ -1,0 +1,164 @@
+"""The run configuration: what it refuses, what it makes of paths, and that it documents itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kappa_flow import pipeline
+from kappa_flow.documents import RunConfig
+from kappa_flow.documents.engines import AseEmtSettings, LammpsSettings, SevenNetSettings
+from kappa_flow.errors import InputError
+from kappa_flow.settings import Settings
+
+MINIMAL = {"structure": {"file": "POSCAR"}, "reference": {"engine": "ase-emt"}}
+DOCS = Path(__file__).parents[2] / "docs" / "stages"
+README = Path(__file__).parents[2] / "README.md"
+
+
+def refusal(data: object) -> str:
+    with pytest.raises(InputError) as refused:
+        RunConfig.from_mapping(data, Path("/here"))
+    text = str(refused.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("section", "misspelt", "meant"),
+    [
+        ("structure", "supercel", "supercell"),
+        ("sampling", "temperature", "temperatures"),
+        ("surrogate", "comittee", "committee"),
+        ("bte", "isotope", "isotopes"),
+        ("reference", "modle", "model"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest_valid_one(
+    section: str, misspelt: str, meant: str
+) -> None:
+    reference = {"engine": "sevennet"}
+    data = {**MINIMAL, "reference": reference}
+    data[section] = {**data.get(section, {}), misspelt: 1}
+    text = refusal(data)
+    assert misspelt in text
+    assert f"did you mean {meant!r}?" in text
+
+
+def test_an_unknown_section_is_answered_with_the_nearest_valid_one() -> None:
+    assert "did you mean 'sampling'?" in refusal({**MINIMAL, "samplng": {}})
+
+
+def test_an_unknown_engine_is_answered_with_those_there_are() -> None:
+    text = refusal({**MINIMAL, "reference": {"engine": "wasp"}})
+    for engine in ("sevennet", "lammps", "ase-emt"):
+        assert engine in text
+
+
+@pytest.mark.parametrize("mesh", [11, 11.0, "11", [11, 11], [11, 11, 11, 11], [0, 1, 1]])
+def test_a_mesh_is_three_integers_or_auto(mesh: object) -> None:
+    # phono3py takes one number as a length: κ a third of the truth, silently
+    assert "bte.mesh" in refusal({**MINIMAL, "bte": {"mesh": mesh}})
+
+
+@pytest.mark.parametrize("mesh", ["auto", [11, 11, 11]])
+def test_three_integers_and_auto_are_meshes(mesh: object) -> None:
+    RunConfig.from_mapping({**MINIMAL, "bte": {"mesh": mesh}}, Path("/here"))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"structure": {"file": "POSCAR"}}, "nothing to train on"),
+        ({"structure": {"file": "POSCAR"}, "forces": {"source": "reference"}}, "needs a reference"),
+        ({**MINIMAL, "sampling": {"method": "none"}}, "nothing to train on"),
+        ({**MINIMAL, "sampling": {"temperatures": []}}, "sampling.temperatures"),
+        ({**MINIMAL, "bte": {"temperatures": [-5]}}, "bte.temperatures"),
+        ({**MINIMAL, "force_constants": {"nac": {}}}, "give either file"),
+        ({}, "structure"),
+    ],
+)
+def test_sections_that_do_not_fit_are_refused(data: object, said: str) -> None:
+    assert said in refusal(data)
+
+
+def test_paths_are_relative_to_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    (tmp_path / "run.yaml").write_text(
+        "structure: {file: cell/POSCAR}\ndataset: {files: [a.extxyz, /data/b.extxyz]}"
+    )
+    config = RunConfig.from_file(tmp_path / "run.yaml")
+    assert config.structure.file == tmp_path / "cell" / "POSCAR"
+    assert config.dataset.files == (tmp_path / "a.extxyz", Path("/data/b.extxyz"))
+    assert [key for key, _ in config.files()] == ["structure.file", "dataset.files", "dataset.files"]
+
+
+@pytest.mark.parametrize("text", ["structure: [", "- a\n- b", "just words", "", "\x00"])
+def test_a_garbled_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(InputError) as refused:
+        RunConfig.from_file(tmp_path / "run.yaml")
+    assert "\n" not in str(refused.value)
+
+
+def test_plain_settings_make_the_same_configuration_again() -> None:
+    config = RunConfig.from_mapping(MINIMAL, Path("/here"))
+    assert RunConfig.model_validate(config.plain()).plain() == config.plain()
+
+
+def test_temperatures_run_from_start_to_stop_inclusive() -> None:
+    grid = {"start": 100, "stop": 1000, "step": 50}
+    config = RunConfig.from_mapping({**MINIMAL, "bte": {"temperatures": grid}}, Path("/here"))
+    assert config.bte.temperature_list.tolist() == [100.0 + 50 * n for n in range(19)]
+
+
+def sections() -> list[type[Settings]]:
+    found: list[type[Settings]] = [SevenNetSettings, LammpsSettings, AseEmtSettings]
+    annotations = (field.annotation for field in RunConfig.model_fields.values())
+    return found + [kind for kind in annotations if isinstance(kind, type) and issubclass(kind, Settings)]
+
+
+SELF_EXPLAINING = frozenset(
+    [
+        "engine",
+        "seed",
+        "start",
+        "stop",
+        "step",
+        "tags",
+        "committee",
+        "model",
+        "device",
+        "method",
+        "nac",
+        "source",
+        "dielectric",
+        "validation_fraction",
+        "test_fraction",
+    ]
+)
+"""Keys whose name, type and section say all there is to say."""
+
+
+@pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
+def test_every_setting_is_documented_beside_its_default(section: type[Settings]) -> None:
+    assert section.__doc__
+    bare = {name for name, field in section.model_fields.items() if not field.description}
+    assert bare <= SELF_EXPLAINING
+
+
+def test_the_stages_stand_in_one_order_everywhere() -> None:
+    sections_in_order = [name for name in RunConfig.model_fields if name != "reference"]
+    documents = sorted(DOCS.glob("*.md"), key=lambda path: int(path.stem.partition("-")[0]))
+    assert tuple(sections_in_order) == pipeline.STAGES
+    assert tuple(path.stem.partition("-")[2] for path in documents) == pipeline.STAGES
+    picture = README.read_text(encoding="utf-8").split("```")[1]
+    first = [picture.find(stage) for stage in pipeline.STAGES if stage != "displacements"]
+    assert all(place >= 0 for place in first)
+    assert first == sorted(first)
+    assert "displacements" in picture
+
+
+def test_every_stage_of_the_pipeline_is_performed_by_something() -> None:
+    assert tuple(pipeline._PERFORM) == pipeline.STAGES
