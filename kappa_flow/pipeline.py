@@ -271,7 +271,7 @@ def _forces(work: _Work) -> ForceSets:
         return forces.evaluate(cells, reference, reference.identity, work.bench.progress)
     (name,) = latest(list(work.documents), "surrogate")
     trained = work.get(name, SurrogateDocument)
-    potential = surrogate.Potential.from_document(trained, settings.device, settings.memory)
+    potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
     return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
 
 

@@ -31,6 +31,8 @@ MAX_STEPS: Final = 300
 STRESS_PER_FORCE: Final = 0.1
 """Stress tolerance (eV/Å³) per force tolerance (eV/Å): 1e-4 eV/Å asks for 1e-5 eV/Å³ = 1.6 MPa, 5e-6 of a
 lattice constant at a bulk modulus of 100 GPa."""
+RUNAWAY: Final = 10.0
+"""Give up when the relaxation changes the volume by this factor."""
 COMPRESSIONS: Final = (".xz", ".gz", ".bz2")
 _RELAX_REMEDY: Final = "Raise structure.force_tolerance, or start from a structure nearer to the minimum"
 _READABLE: Final = "POSCAR, CIF, phonopy/phono3py yaml, extxyz, pymatgen json"
@@ -256,6 +258,7 @@ def _minimise(atoms: Atoms, tolerance: float, progress: Progress) -> tuple[int, 
     """Minimise in place; return steps, largest force (eV/Å) and stress (eV/Å³) components left."""
     optimizer = BFGS(FrechetCellFilter(atoms), logfile=None)
     force = stress = np.inf
+    start = atoms.get_volume()
     for _ in optimizer.irun(fmax=1e-12, steps=MAX_STEPS):
         force = float(np.abs(atoms.get_forces()).max())
         stress = float(np.abs(atoms.get_stress()).max())
@@ -263,6 +266,10 @@ def _minimise(atoms: Atoms, tolerance: float, progress: Progress) -> tuple[int, 
         progress(optimizer.nsteps, MAX_STEPS, f"relaxation: {left}")
         if force < tolerance and stress < tolerance * STRESS_PER_FORCE:
             return optimizer.nsteps, force, stress
+        if not 1 / RUNAWAY < (share := atoms.get_volume() / start) < RUNAWAY:
+            raise WorkError(
+                f"structure: {left}", f"relaxation ran away to {share:.2g} of the volume", _RELAX_REMEDY
+            )
     raise WorkError(f"structure: {left}", f"not relaxed after {MAX_STEPS} steps", _RELAX_REMEDY)
 
 

@@ -72,10 +72,8 @@ def _cost(made: Plan) -> list[tuple[str, str]]:
         rows.append(("reference calls, relaxation of the conventional cell", "not known yet"))
     rows.append(("reference calls expected", str(made.calls) + (" + relaxation" if made.relaxation else "")))
     if made.members > 1:
-        total = made.evaluations * made.members
-        rows.append(
-            ("surrogate evaluations", f"{made.evaluations} supercells × {made.members} members = {total}")
-        )
+        work = f"{made.evaluations} supercells × {made.members} members"
+        rows.append((f"surrogate evaluations, {work}", str(made.evaluations * made.members)))
     return rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Conductivity, KappaDocument, SurrogateDocument
@@ -92,7 +92,7 @@ def force_parity(trained: SurrogateDocument, held_out: str) -> str:
     limit = 1.05 * float(max(np.abs(reference).max(), np.abs(predicted).max(), 1e-12))
     axes.plot([-limit, limit], [-limit, limit], color=QUIET, linewidth=0.8, zorder=1)
     axes.plot(
-        reference, predicted, ".", color=BLUE, markersize=3, alpha=0.5, markeredgewidth=0, rasterized=True
+        reference, predicted, ".", color=BLUE, markersize=4, alpha=0.5, markeredgewidth=0, rasterized=True
     )
     rmse = float(np.sqrt(np.mean((predicted - reference) ** 2)))
     axes.text(
@@ -190,16 +190,20 @@ def _sigma_like(label: str, sigma: FloatArray) -> FloatArray:
 
 
 def _plain_ticks(axes: Axes, temperatures: FloatArray, values: FloatArray) -> None:
+    """Label both logarithmic axes with plain numbers, enough of them however short the range."""
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
     wanted = [10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000]
     low, high = float(temperatures.min()), float(temperatures.max())
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in wanted if low <= tick <= high] or [low]))
+    ticks = [float(tick) for tick in wanted if low <= tick <= high]
+    axes.xaxis.set_major_locator(FixedLocator(ticks if len(temperatures) > 6 else temperatures.tolist()))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    narrow = float(np.log10(values.max() / values.min())) < 1.6 if values.min() > 0 else False
-    axes.yaxis.set_minor_formatter(
-        FuncFormatter(_leading_digits((2, 5) if narrow else ())) if narrow else NullFormatter()
-    )
+    axes.xaxis.set_major_formatter(plain)
+    axes.yaxis.set_major_formatter(plain)
+    decades = float(np.log10(values.max() / values.min())) if values.min() > 0 else 2.0
+    if decades < 0.6:
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(FuncFormatter(_leading_digits((2, 5) if decades < 1.6 else ())))
 
 
 def _leading_digits(kept: tuple[int, ...]) -> Callable[[float, float], str]:

@@ -112,7 +112,7 @@ def value_and_sigma(value: float, sigma: float | None) -> tuple[str, str | None]
 
 
 def covered(document: KappaDocument) -> str:
-    """Return what the error bar covers, in words: ``surrogate only``, ``surrogate and mesh``; empty for none."""
+    """Return what the error bar covers: ``surrogate only``, ``surrogate and mesh``; empty for none."""
     budget = document.error_budget
     parts = {"surrogate": budget.surrogate, "mesh": budget.mesh, "supercell": budget.supercell}
     names = [name for name, value in parts.items() if value is not None]
@@ -123,10 +123,10 @@ def _headline(document: KappaDocument) -> dict[str, Any]:
     grid = document.temperatures
     at = document.kappa_at(min(max(HEADLINE, float(grid.min())), float(grid.max())))
     value, sigma = value_and_sigma(at.value, at.sigma)
-    components = {}
     curves = figures.distinct_components(at.tensor)
-    if len(curves) > 1:
-        components = {name: value_and_sigma(float(item), at.sigma)[0] for name, item in curves.items()}
+    components = {name: value_and_sigma(float(item), at.sigma)[0] for name, item in curves.items()}
+    if len(curves) == 1:
+        components = {}
     return {
         "temperature": f"{at.temperature:g}",
         "value": value,
@@ -212,7 +212,7 @@ def _surrogate(document: KappaDocument) -> list[Row]:
             "Force RMSE",
             f"{1e3 * found['force_rmse']:.3g} meV/Å on {found['errors_on']} ({found['errors_structures']})",
         ),
-        ("Energy RMSE", f"{1e3 * found['energy_rmse']:.2g} meV/atom on {found['errors_on']}"),
+        ("Energy RMSE", f"{1e3 * found['energy_rmse']:.2g} meV/atom after the offset of the set"),
         ("Force RMSE, training", f"{1e3 * found['train_force_rmse']:.3g} meV/Å"),
         ("Committee spread of forces", f"{1e3 * found['committee_force_spread']:.2g} meV/Å"),
     ]

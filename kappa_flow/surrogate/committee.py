@@ -15,9 +15,9 @@ from kappa_flow.surrogate.network import NetworkShape
 
 @dataclass(frozen=True)
 class Equations:
-    """Force rows, then one row per structure energy; energies relative to a free energy per atom of each element.
+    """Force rows, then one row per structure energy, its composition part taken out.
 
-    The composition part is projected out of energy rows, so the atomic energies need no columns.
+    With the part linear in the composition projected out, atomic energies need no columns.
     """
 
     table: Table

@@ -184,7 +184,7 @@ def scatter_forces(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:
 
 
 def scatter_virials(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:
-    """Return dE/dε = Σ_ij r_ij ⊗ ∂E_i/∂r_ij of each structure, symmetrised, (n_structures, 3, 3), one model."""
+    """Return dE/dε = Σ_ij r_ij ⊗ ∂E_i/∂r_ij of one model, symmetrised, (n_structures, 3, 3)."""
     virial = torch.einsum("ijx,ijy->ixy", neighbors.vectors, pair_slopes[:, :, 0])
     total = virial.new_zeros(neighbors.n_structures, 3, 3).index_add(0, neighbors.structure, virial)
     return 0.5 * (total + total.transpose(1, 2))

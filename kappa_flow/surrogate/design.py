@@ -118,7 +118,7 @@ def build_table(
 
 
 def sample_values(dataset: Dataset, functions: SymmetryFunctions, most: int) -> tuple[Tensor, Tensor]:
-    """Return functions (n_atoms, n_functions) and species of at most ``most`` structures spread over the set."""
+    """Return functions (n_atoms, n_functions) and species of ``most`` structures spread over the set."""
     chosen = torch.linspace(0, len(dataset) - 1, min(most, len(dataset))).round().long().tolist()
     values, species = [], []
     for number in chosen:

@@ -50,7 +50,7 @@ def real_spherical_harmonics(unit: Tensor, l_max: int) -> tuple[Tensor, Tensor]:
             slopes.append(q_xy * y + q * along_y - outward * y)
             slopes.append(q_z * plane - outward * z)
             values.append(value)
-    gradients = torch.stack(slopes).unflatten(0, (-1, 3))
+    gradients = torch.stack(slopes).view(-1, 3, *x.shape)
     return torch.stack(values).movedim(0, -1), gradients.movedim((1, 0), (-2, -1))
 
 

@@ -58,10 +58,16 @@ class Ridge:
         return cls(left, axes.T / singular / size[:, None], strength / relative, strength)
 
     def factor(self, weights: Tensor) -> Tensor:
-        """Return the Cholesky factors of Uᵀ Ω U + penalty, (n_members, rank, rank), for row weights
-        (n_members, n_rows)."""
+        """Return Cholesky factors of Uᵀ Ω U + penalty for row weights (n_members, n_rows).
+
+        Returns
+        -------
+        Tensor
+            (n_members, rank, rank).
+        """
         normal = torch.stack([(self.left * row[:, None]).T @ self.left for row in weights])
-        return torch.linalg.cholesky(normal + torch.diag(self.penalty))
+        factors: Tensor = torch.linalg.cholesky(normal + torch.diag(self.penalty))
+        return factors
 
     def coefficients(self, factor: Tensor, weighted: Tensor) -> Tensor:
         """Return c, (n_members, rank), for weighted targets Ω y, (n_members, n_rows)."""

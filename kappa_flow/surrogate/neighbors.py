@@ -93,9 +93,7 @@ def _pairs(cell: FloatArray, positions: FloatArray, cutoff: float) -> tuple[Tens
     """Return atom, neighbour and vector of all pairs of one structure, ordered by atom."""
     volume = abs(float(np.linalg.det(cell)))
     if not volume > 1e-6:
-        raise InputError(
-            f"cell volume {volume} Å³", "a periodic cell is needed", "Give three lattice vectors"
-        )
+        raise InputError(f"cell volume {volume} Å³", "a periodic cell is needed", "Give three vectors")
     heights = volume / np.linalg.norm(np.cross(np.roll(cell, -1, axis=0), np.roll(cell, -2, axis=0)), axis=1)
     reach = [torch.arange(-n, n + 1) for n in np.ceil(cutoff / heights).astype(int).tolist()]
     lattice = torch.tensor(cell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -29,11 +30,7 @@ class NetworkShape:
     def blocks(self) -> list[tuple[int, int]]:
         """Shapes of W_1, b_1, W_2, b_2, …, v."""
         sizes = [self.n_inputs, *self.hidden]
-        pairs = [
-            shape
-            for before, after in zip(sizes, sizes[1:], strict=False)
-            for shape in ((before, after), (1, after))
-        ]
+        pairs = [shape for before, after in pairwise(sizes) for shape in ((before, after), (1, after))]
         return [*pairs, (sizes[-1], 1)]
 
     @property

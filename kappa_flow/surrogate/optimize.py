@@ -67,13 +67,14 @@ def _direction(gradients: Tensor, memory: Memory) -> Tensor:
     for (step, change, inverse), factor in zip(memory, reversed(factors), strict=True):
         direction = direction + step * (factor - inverse * (change * direction).sum(1, keepdim=True))
     downhill = (direction * gradients).sum(1, keepdim=True) < 0
-    return torch.where(downhill, direction, -gradients)
+    chosen: Tensor = torch.where(downhill, direction, -gradients)
+    return chosen
 
 
 def _line_search(
     objective: Objective, points: Tensor, direction: Tensor, losses: Tensor, gradients: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return points, losses and gradients after steps that lower every loss; a problem that finds none stays."""
+    """Return points, losses, gradients after steps that lower every loss; without one a problem stays."""
     slope = (direction * gradients).sum(1)
     length = torch.ones_like(slope)
     for _ in range(10):

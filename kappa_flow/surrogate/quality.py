@@ -41,8 +41,8 @@ def warnings_of(potential: Potential, dataset: Dataset) -> tuple[str, ...]:
     heights = np.abs(np.linalg.det(dataset.cells))[:, None] / np.linalg.norm(cross, axis=2)
     if potential.cutoff > heights.min() / 2:
         warnings.append(
-            f"cutoff {potential.cutoff:g} Å passes half the training box ({heights.min() / 2:.2f} Å): periodic "
-            "images were fitted together, forces in a larger box are not assured"
+            f"cutoff {potential.cutoff:g} Å passes half the training box ({heights.min() / 2:.2f} Å): "
+            "periodic images were fitted together, forces in a larger box are not assured"
         )
     if potential.members < 4:
         warnings.append(f"committee of {potential.members}: at least 4 members are needed for an error bar")

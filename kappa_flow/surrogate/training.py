@@ -23,6 +23,7 @@ from kappa_flow.surrogate.committee import (
 )
 from kappa_flow.surrogate.descriptors import SymmetryFunctions
 from kappa_flow.surrogate.design import Compression, Table, build_table, sample_values
+from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.optimize import minimise
 from kappa_flow.surrogate.potential import Potential, Weights
@@ -112,8 +113,6 @@ def functions_for(dataset: Dataset, settings: SurrogateSettings) -> SymmetryFunc
     Without numbers in the settings: 8, 6 or 4 radial functions and l up to 8, 6 or 4 for one, two
     or more elements, which keeps the number of functions per atom between 330 and 600.
     """
-    from kappa_flow.surrogate.neighbors import find_neighbors
-
     elements = tuple(sorted(set(dataset.numbers.tolist())))
     first = find_neighbors(dataset.geometry([0]), elements, settings.cutoff)
     nearest = float(first.vectors.norm(dim=-1).min())
@@ -161,7 +160,7 @@ def fit(
 def _network_shape(
     learned: Dataset, functions: SymmetryFunctions, settings: SurrogateSettings
 ) -> NetworkShape | None:
-    """Return the networks: as many inputs as asked, fewer where the data could not tell their products apart."""
+    """Return the networks; fewer inputs than asked where data could not tell their products apart."""
     if settings.model == "linear":
         return None
     elements = len(functions.elements)
@@ -180,7 +179,8 @@ def _atomic(potential: Potential, table: Table) -> Tensor:
     if potential.shape is not None:
         single = potential.shape.energies(weights.network, table.inputs, table.species)
         said = said + said.new_zeros(said.shape).index_add(1, table.structure, single)
-    return (torch.linalg.pinv(counts) @ (table.energies - said).T).T
+    solved: Tensor = torch.linalg.pinv(counts) @ (table.energies - said).T
+    return solved.T
 
 
 class _Walk:

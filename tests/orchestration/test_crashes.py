@@ -36,7 +36,7 @@ def finished(process):
         process.kill()
         raise
     assert process.returncode == 0, error
-    return json.loads(out)
+    return json.loads(out.splitlines()[-1])
 
 
 def wait_for(toy, line, within=60.0):
@@ -84,7 +84,8 @@ def test_kill_9_at_random_moments_changes_nothing(toy, tmp_path, undisturbed):
     chance = random.Random(1)
     for _ in range(25):
         process = start(tmp_path / "run", TOY_SLOW=json.dumps({"surrogate.1": 0.1}))
-        time.sleep(chance.uniform(1.2, 2.6))
+        assert process.stdout.readline() == "imported\n"
+        time.sleep(chance.uniform(0.1, 1.6))
         process.kill()
         process.communicate()
     last = finished(start(tmp_path / "run"))

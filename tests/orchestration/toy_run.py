@@ -1,4 +1,4 @@
-"""Run the toy calculation in a process of its own: ``python toy_run.py DIR ROUNDS``; prints one JSON line."""
+"""Run the toy calculation in a process of its own: ``python toy_run.py DIR ROUNDS``; its last line is JSON."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ import toy
 
 if __name__ == "__main__":
     toy.install()
+    print("imported", flush=True)
     from kappa_flow.orchestration import runs
 
     folder = Path(sys.argv[1])

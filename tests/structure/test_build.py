@@ -155,10 +155,15 @@ def test_a_relaxation_that_does_not_converge_is_an_error(monkeypatch):
         built(bulk("Cu", a=3.9), references.build(AseEmtSettings(engine="ase-emt")))
 
 
-def test_a_relaxation_from_far_away_ends_or_is_an_error():
-    # EMT has no forces left at this distance: either the minimum is found or one line says why not
-    with pytest.raises(WorkError, match="structure"):
-        built(bulk("Cu", a=2.0), references.build(AseEmtSettings(engine="ase-emt")))
+def test_a_relaxation_from_far_away_finds_the_minimum():
+    crystal = built(bulk("Cu", a=5.0), references.build(AseEmtSettings(engine="ase-emt")))
+    assert crystal.cell.lattice[0, 0] == pytest.approx(3.5898, abs=1e-3)
+
+
+def test_a_relaxation_that_collapses_is_an_error(monkeypatch):
+    monkeypatch.setattr(structure, "RUNAWAY", 2.0)
+    with pytest.raises(WorkError, match=r"relaxation ran away to 0.* of the volume"):
+        built(bulk("Cu", a=1.5), references.build(AseEmtSettings(engine="ase-emt")))
 
 
 def test_a_reference_without_stress_cannot_relax():

@@ -1,0 +1,87 @@
+"""Small labelled sets and untrained potentials for the surrogate tests."""
+
+import numpy as np
+import torch
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+from kappa_flow.documents import Dataset, Structures
+from kappa_flow.surrogate import Potential
+from kappa_flow.surrogate.descriptors import SymmetryFunctions
+from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.network import NetworkShape
+from kappa_flow.surrogate.potential import Weights
+from kappa_flow.surrogate.radial import RadialBasis
+
+
+def one(atoms):
+    """ASE atoms as a batch of one."""
+    return Structures.same_atoms(atoms.cell.array, atoms.numbers.astype(np.int64), atoms.positions[None])
+
+
+def batch(images):
+    """ASE atoms of any sizes as a batch."""
+    return Structures(
+        n_atoms=np.array([len(atoms) for atoms in images]),
+        cells=np.array([atoms.cell.array for atoms in images]),
+        numbers=np.concatenate([atoms.numbers for atoms in images]),
+        positions=np.concatenate([atoms.positions for atoms in images]),
+    )
+
+
+def salt(amplitude=0.1, seed=0):
+    """A skewed, displaced 8-atom rock-salt cell, smaller than the cutoffs used here."""
+    atoms = bulk("NaCl", "rocksalt", 5.6, cubic=True)
+    atoms.set_cell(atoms.cell.array + [[0, 0.3, 0], [0, 0, 0.2], [0.1, 0, 0]], scale_atoms=True)
+    atoms.rattle(amplitude, seed=seed)
+    return atoms
+
+
+def salt_functions(cutoff=6.0, angular="legendre"):
+    """A few functions of two elements."""
+    return SymmetryFunctions((11, 17), RadialBasis.spread(3, 2.5, cutoff), 4, angular)
+
+
+def random_potential(functions, members=3, hidden=(5,)):
+    """A potential with random weights of order one: identities hold for any weights."""
+    generator = torch.Generator().manual_seed(7)
+    elements, count, inputs = len(functions.elements), functions.n_functions, 4
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    shape = NetworkShape(elements, inputs, hidden)
+    compression = Compression(draw(elements, count), draw(elements, count, inputs) / count)
+    weights = Weights(
+        compression,
+        draw(members, elements, count) / count,
+        shape.random(members, 1.0, generator),
+        draw(members, elements),
+    )
+    return Potential(functions, shape, weights, device="cpu")
+
+
+def labelled(images, calculator):
+    """A data set labelled by an ASE calculator."""
+    energies, forces = [], []
+    for atoms in images:
+        atoms.calc = calculator
+        energies.append(atoms.get_potential_energy())
+        forces.append(atoms.get_forces())
+    return Dataset(
+        **{name: getattr(batch(images), name) for name in ("n_atoms", "cells", "numbers", "positions")},
+        energies=np.array(energies),
+        forces=np.concatenate(forces),
+        origins=tuple(f"made {i}" for i in range(len(images))),
+        reference="ase-emt",
+    )
+
+
+def copper(count, amplitude=0.1, start=0):
+    """Displaced 32-atom copper cells labelled by EMT."""
+    images = []
+    for seed in range(start, start + count):
+        atoms = bulk("Cu", cubic=True).repeat(2)
+        atoms.rattle(amplitude, seed=seed)
+        images.append(atoms)
+    return labelled(images, EMT())
