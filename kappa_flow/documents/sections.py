@@ -55,6 +55,9 @@ class SamplingSettings(Settings):
     """Rattled cells of the first fit when the surrogate drives the MD."""
     amplitude: Positive = 0.03
     """Length of each atom's random displacement in rattled cells, Å."""
+    initial_amplitude: Positive = 0.1
+    """The ``initial`` cells take lengths spread evenly from ``amplitude`` to this (Å), so that the first fit
+    knows displacements as large as those of the MD it has to drive."""
     rounds: Annotated[int, Field(ge=1)] = 1
     """MD rounds after the first fit; each adds ``frames`` labelled cells."""
     timestep: Positive = 2.0
@@ -96,7 +99,8 @@ class SurrogateSettings(Settings):
     l_max: Annotated[int, Field(ge=0, le=12)] | None = None
     """Highest degree in cos θ of the angular functions; None: 8, 6 or 4 likewise."""
     angular: Literal["legendre", "behler"] = "legendre"
-    """Angular functions: Legendre polynomials (complete up to ``l_max``), or Behler's 2^(1-ζ)(1 ± cos θ)^ζ."""
+    """Angular functions: Legendre polynomials, complete up to ``l_max``, or Behler's
+    2^(1-ζ)(1 ± cos θ)^ζ with ζ = 1, 2, 4, … up to ``l_max``."""
     regularization: Positive | None = None
     """Ridge strength relative to the largest squared singular value; None: by cross-validation."""
     energy_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
@@ -106,7 +110,7 @@ class SurrogateSettings(Settings):
     hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = ()
     """Neurons per hidden layer; empty: one layer as wide as the inputs, which starts from the curvature
     solved in closed form."""
-    iterations: Annotated[int, Field(ge=0)] = 20
+    iterations: Annotated[int, Field(ge=0)] = 10
     """Most quasi-Newton iterations of the networks after their start."""
     validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     """Part of the structures that only decides when to stop."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from kappa_flow.documents.crystal import Crystal
 from kappa_flow.documents.sections import SamplingSettings
 from kappa_flow.documents.snapshots import Snapshots
@@ -47,9 +49,10 @@ def sample(
     """
     seed = (settings.seed, number)
     if settings.method == "rattle":
-        return rattle(crystal, settings.amplitude, settings.frames, seed)
+        return rattle(crystal, [settings.amplitude] * settings.frames, seed)
     if settings.driver == "surrogate" and number == 0:
-        return rattle(crystal, settings.amplitude, settings.initial, seed)
+        amplitudes = np.linspace(settings.amplitude, settings.initial_amplitude, settings.initial)
+        return rattle(crystal, amplitudes, seed)
     if settings.method == "none" or driver is None:
         raise WorkError(
             f"sampling.method: {settings.method}",

@@ -173,3 +173,19 @@ def curvature_start(
     bias = torch.zeros_like(weight[..., :1, :])
     last = torch.nn.functional.pad(values, (0, spare))[..., None]
     return torch.cat([part.flatten(1) for part in (weight, bias, last)], 1)
+
+
+def output_start(equations: Equations, shape: NetworkShape, start: Tensor, weights: Tensor) -> Tensor:
+    """Return the parameters ``start`` with the output weights v of every member solved in closed form.
+
+    The networks are linear in v: their columns are what they say with one v at a time.
+    """
+    count = shape.n_outputs
+    solved = start.clone()
+    for member, share in enumerate(weights):
+        trial = start[member].repeat(count, 1)
+        trial[:, -count:] = torch.eye(count, dtype=start.dtype)
+        ridge = Ridge.fit(equations.network(shape, trial).T, equations.target)
+        found = ridge.coefficients(ridge.factor(share[None]), (share * equations.target)[None])
+        solved[member, -count:] = (found @ ridge.back.T)[0]
+    return solved

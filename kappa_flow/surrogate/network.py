@@ -38,6 +38,11 @@ class NetworkShape:
         """Parameters of one member, all elements."""
         return self.n_elements * sum(rows * columns for rows, columns in self.blocks)
 
+    @property
+    def n_outputs(self) -> int:
+        """Output weights v of one member, all elements; the last of its parameters."""
+        return self.n_elements * self.blocks[-1][0]
+
     def unpack(self, parameters: Tensor) -> list[Tensor]:
         """Split (n_members, n_parameters) into arrays (n_members, n_elements, rows, columns)."""
         sizes = [self.n_elements * rows * columns for rows, columns in self.blocks]

@@ -55,7 +55,8 @@ def minimise(
 def _direction(gradients: Tensor, memory: Memory) -> Tensor:
     """Return the two-loop quasi-Newton direction, or a short way downhill without memory."""
     if not memory:
-        return -0.01 * gradients / gradients.norm(dim=1, keepdim=True).clamp_min(1e-300)
+        size: Tensor = gradients.norm(dim=1, keepdim=True)
+        return -gradients / size.clamp_min(1e-300) * 0.01
     direction, factors = -gradients, []
     for step, change, inverse in reversed(memory):
         factor = inverse * (step * direction).sum(1, keepdim=True)

@@ -51,7 +51,7 @@ def test_the_engine_gives_the_very_kappa_of_the_plain_functions(database, tmp_pa
     ("source", "stages"),
     [
         ("reference", ("structure", "forces", "bte")),
-        ("surrogate", ("structure", "surrogate.0", "sampling.1", "dataset.1", "forces", "bte")),
+        ("surrogate", ("surrogate.0", "dataset.1", "forces")),
     ],
 )
 def test_kill_9_leaves_the_very_kappa_and_repeats_nothing(tmp_path, source, stages):

@@ -32,7 +32,8 @@ def batch(images):
 def salt(amplitude=0.1, seed=0):
     """A skewed, displaced 8-atom rock-salt cell, smaller than the cutoffs used here."""
     atoms = bulk("NaCl", "rocksalt", 5.6, cubic=True)
-    atoms.set_cell(atoms.cell.array + [[0, 0.3, 0], [0, 0, 0.2], [0.1, 0, 0]], scale_atoms=True)
+    skew = np.array([[0, 0.3, 0], [0, 0, 0.2], [0.1, 0, 0]])
+    atoms.set_cell(atoms.cell.array + skew, scale_atoms=True)
     atoms.rattle(amplitude, seed=seed)
     return atoms
 

@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from ase import units
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.verlet import VelocityVerlet
 from surrogate_cases import copper, labelled
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate import Potential, train
+from kappa_flow.surrogate import Potential, settings_for_dynamics, train
 from kappa_flow.surrogate.committee import Equations, Projected, Readout, bootstrap_weights
 from kappa_flow.surrogate.design import Compression, build_table, sample_values
 from kappa_flow.surrogate.linear import Ridge
@@ -16,32 +19,30 @@ from kappa_flow.surrogate.optimize import minimise
 from kappa_flow.surrogate.training import functions_for
 
 SMALL = SurrogateSettings(
-    cutoff=5.5, radial=6, l_max=3, inputs=8, committee=4, iterations=5, validation_fraction=0.2
+    cutoff=5.5, radial=8, l_max=1, inputs=24, committee=4, iterations=5, validation_fraction=0.2
 )
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return train(copper(10), SMALL, test=copper(3, start=100))
+    return train(copper(12), SMALL, test=copper(3, start=100))
 
 
 def test_a_fit_reaches_small_force_errors(trained):
-    # EMT forces of these cells have a root mean square of 0.5 eV/Å; its cutoff ends near 5.7 Å.
-    assert trained.test.force_rmse < 0.02
+    # Half a per cent of the forces' own root mean square, 1.04 eV/Å.
+    assert trained.test.force_rmse < 0.005
     assert trained.test.energy_rmse < 1e-3
 
 
 def test_the_network_learns_what_the_readout_cannot(trained):
-    linear = train(copper(10), SMALL.model_copy(update={"model": "linear"}), test=copper(3, start=100))
+    linear = train(copper(12), SMALL.model_copy(update={"model": "linear"}), test=copper(3, start=100))
     assert trained.test.force_rmse < 0.8 * linear.test.force_rmse
 
 
 def test_the_network_alone_learns_too():
-    settings = SMALL.model_copy(
-        update={"linear_readout": False, "hidden": (12,), "inputs": 16, "iterations": 60}
-    )
+    settings = SMALL.model_copy(update={"linear_readout": False, "hidden": (24,), "iterations": 40})
     document = train(copper(8), settings)
-    assert document.validation.force_rmse < 0.15 * np.sqrt(np.mean(copper(8).forces ** 2))
+    assert document.validation.force_rmse < 0.1 * np.sqrt(np.mean(copper(8).forces ** 2))
 
 
 def test_energies_are_absolute(trained):
@@ -51,8 +52,8 @@ def test_energies_are_absolute(trained):
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(trained):
-    again = train(copper(10), SMALL, test=copper(3, start=100))
-    other = train(copper(10), SMALL.model_copy(update={"seed": 2}))
+    again = train(copper(12), SMALL, test=copper(3, start=100))
+    other = train(copper(12), SMALL.model_copy(update={"seed": 2}))
     for name, array in trained.weights.items():
         assert np.array_equal(array, again.weights[name])
     assert not np.array_equal(trained.weights["linear"], other.weights["linear"])
@@ -159,3 +160,17 @@ def test_bootstrap_shares_average_to_one_and_leave_nothing_out():
     shares = bootstrap_weights(8, 5, torch.Generator().manual_seed(0))
     assert torch.allclose(shares.mean(1), torch.ones(8, dtype=torch.float64))
     assert bool((shares > 0).all())
+
+
+def test_a_first_fit_on_small_displacements_drives_hot_dynamics():
+    settings = settings_for_dynamics(SMALL.model_copy(update={"l_max": 3}))
+    document = train(copper(6, amplitude=0.02), settings)
+    atoms = bulk("Cu", cubic=True).repeat(2)
+    atoms.calc = Potential.from_document(document).calculator()
+    generator = np.random.default_rng(0)
+    MaxwellBoltzmannDistribution(atoms, temperature_K=600, rng=generator)
+    dynamics = VelocityVerlet(atoms, 2 * units.fs)
+    start = atoms.get_total_energy()
+    dynamics.run(200)
+    # Verlet at 2 fs keeps the total energy to about a per cent of the kinetic energy (2.5 eV).
+    assert abs(atoms.get_total_energy() - start) < 0.05
