@@ -256,7 +256,10 @@ def _dataset(work: _Work) -> Dataset:
 def _surrogate(work: _Work) -> SurrogateDocument:
     labelled = work.get(work.task.name.replace("surrogate", "dataset"), Dataset)
     held_out = work.find("input.validation", Dataset)
-    return surrogate.train(labelled, work.config.surrogate, work.bench.progress, held_out)
+    settings = work.config.surrogate
+    if detour(work.task, work.config):  # a first fit on small displacements, good enough to drive the next MD
+        settings = surrogate.settings_for_dynamics(settings)
+    return surrogate.train(labelled, settings, work.bench.progress, held_out)
 
 
 def _displacements(work: _Work) -> Displacements:

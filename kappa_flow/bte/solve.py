@@ -21,7 +21,7 @@ from kappa_flow.protocols import Progress, quiet
 
 _IMAGINARY = -0.05
 """Frequencies below this (THz, negative where imaginary) count as imaginary modes; above it is noise at Γ."""
-_MEMBER_DIVISIONS = 11
+_MEMBER_DIVISIONS = 9
 
 
 def solve(

@@ -55,7 +55,7 @@ class SamplingSettings(Settings):
     """Rattled cells of the first fit when the surrogate drives the MD."""
     amplitude: Positive = 0.03
     """Length of each atom's random displacement in rattled cells, Å."""
-    initial_amplitude: Positive = 0.1
+    initial_amplitude: Positive = 0.15
     """The ``initial`` cells take lengths spread evenly from ``amplitude`` to this (Å), so that the first fit
     knows displacements as large as those of the MD it has to drive."""
     rounds: Annotated[int, Field(ge=1)] = 1
@@ -199,7 +199,7 @@ class BteSettings(Settings):
     """Average tetrahedron weights over degenerate bands. Without it (phono3py's default) κ depends on the
     eigenvectors rounding picks: 0.9 % on 5×5×5, 0.03 % on 11×11×11 in Si for a change of 1e-15 eV/Å."""
     member_mesh: Repeats | None = None
-    """Mesh for κ of each committee member; None: the same as ``mesh`` up to 11 divisions."""
+    """Mesh for κ of each committee member; None: the same as ``mesh`` up to 9 divisions: σ is relative."""
 
     @field_validator("mesh", mode="before")
     @classmethod

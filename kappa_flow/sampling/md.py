@@ -24,7 +24,7 @@ TOO_HOT: Final = 5.0
 """MD has blown up when it is this many times hotter than asked."""
 TOO_FAR: Final = 0.5
 """… or when an atom is this share of the nearest-neighbour distance away from its site."""
-_REMEDY: Final = "Shorten sampling.timestep, lower sampling.temperatures, or raise sampling.initial"
+_REMEDY: Final = "Raise sampling.initial or sampling.initial_amplitude, or shorten sampling.timestep"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Run the toy calculation in a process of its own: ``python toy_run.py DIR ROUNDS``; its last line is JSON."""
+"""Run the toy calculation in its own process: ``python toy_run.py DIR ROUNDS``; ends with a line of JSON."""
 
 import json
 import sys
