@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """Return the folder ``templates`` or ``workflows``: in the wheel inside the package, in a checkout beside it."""
+    """Return the folder ``templates`` or ``workflows``: in a wheel inside the package, else beside it."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 

@@ -1,4 +1,4 @@
-"""Crystal and Structures to and from ASE, pymatgen and phonopy: the only place that knows their conventions."""
+"""To and from ASE, pymatgen and phonopy: the only place that knows their conventions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def phono3py_of(crystal: Crystal) -> Phono3py:
 
 
 def perfect_supercell(crystal: Crystal) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Return lattice (Å), atomic numbers and Cartesian positions (Å) of the fc3 supercell in phono3py's order."""
+    """Return lattice (Å), atomic numbers and positions (Å) of the fc3 supercell in phono3py's order."""
     supercell = phono3py_of(crystal).supercell
     return (
         np.array(supercell.cell, dtype=np.float64),

@@ -9,12 +9,12 @@ from kappa_flow.errors import InputError
 
 Mesh = tuple[int, int, int]
 
-_STEPS = (7, 9, 11, 15, 19)
+_STEPS = (7, 11, 15, 19)
 _STRIDE = 4
 
 
 def growing(work: Phono3py, limit: int) -> list[Mesh]:
-    """Return the meshes ``auto`` tries: 7, 9, 11, 15, 19, 23 … divisions along the longest reciprocal axis.
+    """Return the meshes ``auto`` tries: 7, 11, 15, 19, 23 … divisions along the longest reciprocal axis.
 
     Odd numbers, so that each mesh holds Γ and none is part of the next; none above ``limit``.
     """

@@ -14,7 +14,7 @@ from kappa_flow.bte.paths import mean_free_paths
 from kappa_flow.bte.rta import MeshResult, conduct
 from kappa_flow.bte.spectra import bands
 from kappa_flow.documents import Conductivity, Crystal, ForceConstants
-from kappa_flow.documents.conductivity import MeshPoint
+from kappa_flow.documents.conductivity import MeshPoint, mesh_error
 from kappa_flow.documents.sections import BteSettings
 from kappa_flow.interop import phono3py_of
 from kappa_flow.protocols import Progress, quiet
@@ -111,7 +111,7 @@ def _loaded(crystal: Crystal, force_constants: ForceConstants) -> Phono3py:
 
 
 def _refine(work: Phono3py, settings: BteSettings, progress: Progress) -> _Refined:
-    """Solve on the mesh asked for, or on growing ones until every diagonal element moves less than asked."""
+    """Solve on the mesh asked for, or on growing ones until the estimated error is less than asked."""
     if settings.mesh != "auto":
         mesh = checked(work, settings.mesh, "bte.mesh")
         return _Refined([conduct(work, mesh, settings, progress)], None)
@@ -119,16 +119,18 @@ def _refine(work: Phono3py, settings: BteSettings, progress: Progress) -> _Refin
     results: list[MeshResult] = []
     for mesh in growing(work, settings.mesh_limit):
         results.append(conduct(work, mesh, settings, progress))
-        if len(results) > 1 and _moved(results[-2], results[-1], index) < settings.mesh_tolerance:
+        if len(results) > 2 and _relative_error(results, index) < settings.mesh_tolerance:
             return _Refined(results, converged=True)
     return _Refined(results, converged=False)
 
 
-def _moved(before: MeshResult, after: MeshResult, index: int) -> float:
-    """Return the largest relative change of a diagonal element of κ."""
-    old, new = np.diag(before.kappa[index]), np.diag(after.kappa[index])
-    scale = np.where(new > 0, new, np.inf)
-    return float(np.abs((new - old) / scale).max()) if (new > 0).all() else float("inf")
+def _relative_error(results: list[MeshResult], index: int) -> float:
+    """Return the largest relative mesh error of a diagonal element of κ."""
+    error = mesh_error([MeshPoint(mesh=point.mesh, kappa=point.kappa) for point in results])
+    kappa = np.diag(results[-1].kappa[index])
+    if error is None or not (kappa > 0).all():
+        return float("inf")
+    return float((np.diag(error[index]) / kappa).max())
 
 
 def _members(

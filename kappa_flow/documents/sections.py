@@ -184,9 +184,9 @@ class BteSettings(Settings):
 
     method: Literal["rta"] = "rta"
     mesh: Repeats | Literal["auto"] = "auto"
-    """Three integers, or ``auto``: refined until κ moves less than ``mesh_tolerance``."""
+    """Three integers, or ``auto``: refined until the estimated mesh error is below ``mesh_tolerance``."""
     mesh_tolerance: Positive = 0.02
-    """Relative change of κ at 300 K (or the nearest temperature) that ends ``auto``."""
+    """Relative mesh error of κ at 300 K (or the nearest temperature) that ends ``auto``."""
     mesh_limit: Annotated[int, Field(ge=3)] = 19
     """Most divisions along a reciprocal axis that ``auto`` tries."""
     temperatures: TemperatureGrid | tuple[Temperature, ...] = TemperatureGrid(start=100, stop=1000, step=50)

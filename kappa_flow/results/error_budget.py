@@ -30,7 +30,7 @@ def budget(conductivity: Conductivity, sources: tuple[str, ...]) -> tuple[ErrorB
     sigma : ndarray or None
         (n_temperatures, 3, 3), W/(m K); None when nothing was quantified.
     """
-    found = {"surrogate": surrogate_sigma(conductivity), "mesh": mesh_sigma(conductivity)}
+    found = {"surrogate": surrogate_sigma(conductivity), "mesh": conductivity.mesh_error}
     parts = {name: found[name] for name in sources}
     at = nearest_index(conductivity.temperatures)
     relative = {
@@ -70,12 +70,6 @@ def surrogate_sigma(conductivity: Conductivity) -> FloatArray | None:
     return np.asarray(members.std(axis=0, ddof=1) * scale[:, None, None])
 
 
-def mesh_sigma(conductivity: Conductivity) -> FloatArray | None:
-    """Return |change of κ over the last mesh refinement|, (n_temperatures, 3, 3), W/(m K), or None."""
-    coarser = [point for point in conductivity.mesh_sequence if point.mesh != conductivity.mesh]
-    return np.abs(conductivity.kappa - coarser[-1].kappa) if coarser else None
-
-
 def assumptions(conductivity: Conductivity, relative: dict[str, float | None]) -> str:
     """Return in words how the parts were made and what they leave out."""
     said = []
@@ -87,7 +81,9 @@ def assumptions(conductivity: Conductivity, relative: dict[str, float | None]) -
             "so what the data cannot tell them all is not in it."
         )
     if relative.get("mesh") is not None:
-        said.append("Mesh: change of κ over the last refinement, taken as one standard deviation.")
+        said.append(
+            "Mesh: κ(∞) − κ extrapolated as a/N from the last two refinements, taken as one standard deviation."
+        )
     if len(said) == 2:
         said.append("Added as independent (root of the sum of squares).")
     missing = [name for name, value in relative.items() if value is None]

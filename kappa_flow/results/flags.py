@@ -85,7 +85,8 @@ def _mesh(evidence: Evidence) -> Iterator[Flag]:
     elif not found.mesh_converged:
         yield Flag(
             name="mesh-not-converged",
-            message=f"κ still moved when the mesh limit {mesh} was reached. Raise bte.mesh_limit",
+            message=f"the mesh limit {mesh} was reached before its estimated error fell below the tolerance; "
+            "the error is part of ±. Raise bte.mesh_limit",
         )
 
 

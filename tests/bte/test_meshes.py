@@ -25,8 +25,8 @@ LONG = crystal(np.diag([3.0, 3.0, 9.0]))
 
 
 def test_auto_grows_in_odd_numbers_up_to_the_limit() -> None:
-    assert [mesh[0] for mesh in growing(CUBIC, 19)] == [7, 9, 11, 15, 19]
-    assert [mesh[0] for mesh in growing(CUBIC, 28)] == [7, 9, 11, 15, 19, 23, 27]
+    assert [mesh[0] for mesh in growing(CUBIC, 19)] == [7, 11, 15, 19]
+    assert [mesh[0] for mesh in growing(CUBIC, 28)] == [7, 11, 15, 19, 23, 27]
     assert growing(CUBIC, 5) == [(5, 5, 5)]
 
 

@@ -43,7 +43,7 @@ def test_surrogate_error_is_the_spread_of_the_members_carried_to_the_final_mesh(
 def test_mesh_and_surrogate_errors_add_in_quadrature(documents: Documents, config: RunConfig) -> None:
     result = assemble(config, documents)
     spread = float(np.std(MEMBERS, ddof=1))
-    assert result.error_budget.mesh == pytest.approx(0.01, rel=1e-9)  # 0.99 on the mesh before
+    assert result.error_budget.mesh == pytest.approx(0.01, rel=1e-9)  # the sequence is made so
     assert result.kappa_sigma is not None
     np.testing.assert_allclose(result.kappa_sigma, np.hypot(spread, 0.01) * result.kappa, rtol=1e-9)
 
