@@ -183,8 +183,8 @@ def needs(task: Task, names: list[str]) -> list[str]:
 
 
 def sections(task: Task, config: RunConfig) -> dict[str, Any]:
-    """Return the settings ``task`` depends on, as JSON-safe data, files by content."""
-    plain = config.essence()
+    """Return the settings ``task`` depends on, as JSON-safe data."""
+    plain = config.plain()
     if task.stage == "results":
         return plain
     uses_reference = task.stage in ("structure", "sampling", "dataset", "forces")

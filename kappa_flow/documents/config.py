@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import yaml
 from pydantic import ValidationError, model_validator
@@ -125,14 +124,6 @@ class RunConfig(Settings):
     def plain(self) -> dict[str, Any]:
         """Return the configuration as JSON-safe data, defaults included."""
         return self.model_dump(mode="json")
-
-    def essence(self) -> dict[str, Any]:
-        """Return the same with every file as its name and sha256: equal wherever it lies."""
-        return cast("dict[str, Any]", _map_paths(self.model_dump(), _fingerprint))
-
-
-def _fingerprint(path: Path) -> str:
-    return f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _map_paths(value: Any, change: Callable[[Path], object]) -> Any:

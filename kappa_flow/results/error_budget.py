@@ -81,9 +81,7 @@ def assumptions(conductivity: Conductivity, relative: dict[str, float | None]) -
             "so what the data cannot tell them all is not in it."
         )
     if relative.get("mesh") is not None:
-        said.append(
-            "Mesh: κ(∞) − κ extrapolated as a/N from the last two refinements, taken as one standard deviation."
-        )
+        said.append("Mesh: κ(∞) − κ extrapolated as a/N from the last two refinements, taken as one σ.")
     if len(said) == 2:
         said.append("Added as independent (root of the sum of squares).")
     missing = [name for name, value in relative.items() if value is None]
