@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,10 +17,21 @@ ALWAYS: Final = ("report.html", "phono3py_params.yaml", "fc2.hdf5", "fc3.hdf5")
 
 
 def deliver(folder: Path, documents: Mapping[str, Document], tasks: Sequence[TaskTime]) -> None:
-    """Write everything a run leaves for people into ``folder``; each file whole or not at all."""
+    """Write everything a run leaves for people into ``folder``; each file whole or not at all.
+
+    Files of an earlier result that this one does not replace go: a κ file of another mesh beside this
+    ``kappa.json`` would mislead. The database keeps what they were made from.
+    """
     document = kappa_of(documents)
     files.write(folder, document, documents, tasks)
     trained, labelled = last(documents, "surrogate"), last(documents, "dataset")
+    for stale in folder.glob("kappa-m*.hdf5"):
+        if stale.name != f"kappa-m{''.join(map(str, document.mesh))}.hdf5":
+            stale.unlink()
+    if trained is None:
+        shutil.rmtree(folder / "potential", ignore_errors=True)
+    if labelled is None:
+        (folder / "dataset.extxyz").unlink(missing_ok=True)
     with files.whole_files(folder) as fresh:
         if isinstance(trained, SurrogateDocument):
             surrogate.Potential.from_document(trained).save(fresh / "potential")
