@@ -41,21 +41,9 @@ from kappa_flow.documents import (
     Snapshots,
     SurrogateDocument,
 )
+from kappa_flow.documents.config import LOOP, STAGES
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
-
-STAGES: Final = (
-    "structure",
-    "sampling",
-    "dataset",
-    "surrogate",
-    "displacements",
-    "forces",
-    "force_constants",
-    "bte",
-    "results",
-)
-LOOP: Final = ("sampling", "dataset", "surrogate")
 
 Documents = Mapping[str, Document]
 D = TypeVar("D", bound=Document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import yaml
 from pydantic import ValidationError, model_validator
@@ -124,6 +124,12 @@ class RunConfig(Settings):
     def plain(self) -> dict[str, Any]:
         """Return the configuration as JSON-safe data, defaults included."""
         return self.model_dump(mode="json")
+
+
+STAGES: Final = tuple(name for name in RunConfig.model_fields if name != "reference")
+"""The calculation, in order: one section of the configuration each."""
+LOOP: Final = ("sampling", "dataset", "surrogate")
+"""The stages repeated until there are labels enough."""
 
 
 def _map_paths(value: Any, change: Callable[[Path], object]) -> Any:

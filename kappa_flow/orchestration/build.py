@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kappa_flow import pipeline
+from kappa_flow.documents.config import STAGES
 from kappa_flow.orchestration.engine import Firework, Workflow
 from kappa_flow.orchestration.firetask import StageTask
 from kappa_flow.orchestration.records import Run
@@ -30,7 +31,7 @@ def firework(run: Run, task: Task) -> Firework:
     spec = {
         "run": run.name,
         "task": task.name,
-        "_priority": -pipeline.STAGES.index(task.stage),
+        "_priority": -STAGES.index(task.stage),
         "_add_launchpad_and_fw_id": True,
     }
     return Firework([StageTask()], spec=spec, name=f"{run.formula}/{task.name}")

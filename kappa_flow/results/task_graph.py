@@ -7,23 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
+from kappa_flow.documents.config import LOOP, STAGES
+
 WIDTH: Final = 96
 HEIGHT: Final = 46
 GAP_X: Final = 18
 GAP_Y: Final = 14
 MARGIN: Final = 12
-COLUMNS: Final = (
-    "structure",
-    "sampling",
-    "dataset",
-    "surrogate",
-    "displacements",
-    "forces",
-    "force_constants",
-    "bte",
-    "results",
-)
-LOOP: Final = ("sampling", "dataset", "surrogate")
 _ARROW_TIP: Final = (
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" '
     'orient="auto"><path d="M0 0L8 4L0 8z" fill="#8a949e"/></marker></defs>'
@@ -57,7 +47,7 @@ def task_graph(tasks: Sequence[TaskTime]) -> str:
     """Return the graph as an ``<svg>`` element; stages the run did not need stand dashed."""
     rounds = 1 + max((task.round for task in tasks), default=0)
     by_place = {(task.stage, task.round): task for task in tasks}
-    width = 2 * MARGIN + len(COLUMNS) * WIDTH + (len(COLUMNS) - 1) * GAP_X
+    width = 2 * MARGIN + len(STAGES) * WIDTH + (len(STAGES) - 1) * GAP_X
     height = 2 * MARGIN + rounds * HEIGHT + (rounds - 1) * GAP_Y
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" aria-label="Task graph" '
@@ -65,7 +55,7 @@ def task_graph(tasks: Sequence[TaskTime]) -> str:
     )
     boxes = [
         _box(stage, row, by_place.get((stage, row)), rounds)
-        for stage in COLUMNS
+        for stage in STAGES
         for row in range(rounds if stage in LOOP else 1)
     ]
     return "".join([head, *(_arrow(*ends) for ends in _arrows(rounds)), *boxes, "</svg>"])
@@ -85,7 +75,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _place(stage: str, row: int) -> tuple[int, int]:
-    return MARGIN + COLUMNS.index(stage) * (WIDTH + GAP_X), MARGIN + row * (HEIGHT + GAP_Y)
+    return MARGIN + STAGES.index(stage) * (WIDTH + GAP_X), MARGIN + row * (HEIGHT + GAP_Y)
 
 
 def _box(stage: str, row: int, task: TaskTime | None, rounds: int) -> str:
@@ -118,7 +108,7 @@ def _arrows(rounds: int) -> list[tuple[float, float, float, float]]:
     """Along each row; from the last surrogate down to the next round's sampling; from the last round on."""
     found: list[tuple[float, float, float, float]] = []
     for row in range(rounds):
-        for left, right in pairwise(COLUMNS):
+        for left, right in pairwise(STAGES):
             inside = left in LOOP and right in LOOP
             if not inside and (row > 0 or (left == "surrogate" and rounds > 1)):
                 continue

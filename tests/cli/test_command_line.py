@@ -14,6 +14,7 @@ import yaml
 from kappa_flow import assets, pipeline
 from kappa_flow.cli.app import app, main
 from kappa_flow.documents import RunConfig
+from kappa_flow.documents.config import STAGES
 
 TEMPLATES = sorted(path.parent.name for path in assets.folder("templates").glob("*/kappa.yaml"))
 WORKFLOWS = sorted(assets.folder("workflows").glob("*.yaml"))
@@ -78,7 +79,7 @@ def test_every_template_validates_and_its_sections_stand_in_stage_order(template
 def test_every_workflow_names_the_stages_in_order_and_a_valid_overlay(path: Path, tmp_path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert set(workflow) == {"title", "question", "stages", "loop", "cost", "config"}
-    assert tuple(workflow["stages"]) == pipeline.STAGES
+    assert tuple(workflow["stages"]) == STAGES
     inputs = {"structure": {"file": "POSCAR"}, "reference": {"engine": "ase-emt"}}
     if path.stem == "kappa-from-dataset":
         inputs = {"structure": {"file": "POSCAR"}, "dataset": {"files": ["train.extxyz"]}}
@@ -133,7 +134,7 @@ def test_check_counts_without_running_anything(call) -> None:
 def test_check_prints_the_nine_stages_in_order(call) -> None:
     call("init", "cu-emt", "cu")
     out = call("check", "cu/kappa.yaml").out
-    places = [out.index(f"\n {stage} ") for stage in pipeline.STAGES]
+    places = [out.index(f"\n {stage} ") for stage in STAGES]
     assert places == sorted(places)
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from kappa_flow import orchestration, pipeline
+from kappa_flow.documents.config import STAGES
 from kappa_flow.errors import InputError, WorkError
 from kappa_flow.orchestration import cancel, carry_out, open_database, rerun, run_here, statuses, submit, work
 from kappa_flow.orchestration.engine import open_launchpad
@@ -14,7 +15,7 @@ from kappa_flow.orchestration.engine import open_launchpad
 ALL = [
     "structure",
     *[f"{stage}.{number}" for number in (0, 1) for stage in pipeline.LOOP],
-    *pipeline.STAGES[4:],
+    *STAGES[4:],
 ]
 
 
