@@ -83,8 +83,8 @@ class Potential:
         return self.functions.basis.cutoff
 
     def on(self, device: Device, memory: float) -> Potential:
-        """Return the same potential for another device and batch memory (GiB)."""
-        return replace(self, device=device, memory=memory)
+        """Return the same potential for another device, ``auto`` decided now, and batch memory (GiB)."""
+        return replace(self, device=_resolve(device), memory=memory)
 
     def predict(
         self, structures: Structures, progress: Progress = quiet, *, members: bool = True
@@ -246,7 +246,7 @@ class Potential:
         return cls.from_parts(*files.load(folder))
 
 
-def _resolve(device: Device) -> str:
+def _resolve(device: Device) -> Literal["cpu", "cuda"]:
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device: cuda", "torch sees no CUDA device", "Use device: auto or cpu")
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
