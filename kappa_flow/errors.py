@@ -26,7 +26,10 @@ class KappaFlowError(Exception):
 
     def __str__(self) -> str:
         """Return the one line a user sees."""
-        return " ".join(f"{self.value}: {self.reason}. {self.remedy}.".split())
+        reason, remedy = (
+            text if text.endswith((".", "!", "?")) else f"{text}." for text in (self.reason, self.remedy)
+        )
+        return " ".join(f"{self.value}: {reason} {remedy}".split())
 
 
 class InputError(KappaFlowError):

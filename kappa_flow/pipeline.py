@@ -43,6 +43,7 @@ from kappa_flow.documents import (
 )
 from kappa_flow.documents.config import LOOP, STAGES
 from kappa_flow.documents.crystal import Cell
+from kappa_flow.errors import WorkError
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
 
 Documents = Mapping[str, Document]
@@ -187,7 +188,13 @@ def latest(names: list[str], stage: str) -> list[str]:
 
 def perform(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
     """Do one task and return its document; ``documents`` holds at least what `needs` names."""
-    return _PERFORM[task.stage](_Work(task, config, documents, bench))
+    try:
+        return _PERFORM[task.stage](_Work(task, config, documents, bench))
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # Rust's, which is no Exception
+            raise
+        reason = f"a library broke down: {error}"
+        raise WorkError(f"task {task.name}", reason, "Look at the settings of that stage") from error
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ def read(path: Path) -> Cell:
     """
     if not path.is_file():
         raise InputError(f"structure.file = {path}", "no such file", "Give the path of a structure file")
+    if path.stat().st_size == 0:
+        raise InputError(f"structure.file = {path}", "is empty", f"Give one of {_READABLE}")
     try:
         cell = _reader(path)(path)
     except InputError:

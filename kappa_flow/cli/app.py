@@ -37,6 +37,7 @@ app = typer.Typer(
 UsageError = typer.BadParameter.__mro__[2]
 """ClickException, from wherever this Typer has its click."""
 
+INTERRUPTED = 130
 START, WORK, RESULT = "Calculate", "Mend and watch", "Results"
 for command, panel in (
     (init.init, START),
@@ -85,11 +86,13 @@ def main(arguments: list[str] | None = None) -> None:
             [word for word in words if word != "--debug"], prog_name="kappa-flow", standalone_mode=False
         )
     except (KeyboardInterrupt, typer.Abort):
-        _leave("stopped; what is finished is kept, and the same command goes on with it", 130)
+        code = INTERRUPTED
     except Exception as error:
         if debug and not isinstance(error, UsageError):
             raise
         _leave(*_said(error))
+    if code == INTERRUPTED:  # Typer makes an exit of Ctrl-C
+        _leave("stopped; what is finished is kept, and the same command goes on with it", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

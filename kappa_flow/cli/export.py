@@ -35,7 +35,7 @@ def export(
     form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.csv,
 ) -> None:
     """Write a result as csv, json, or the files phono3py goes on from."""
-    from kappa_flow.cli.places import result
+    from kappa_flow.cli.places import result, writing
     from kappa_flow.results.files import text_of
 
     if form is Format.phono3py:
@@ -46,7 +46,8 @@ def export(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        with writing(out):
+            out.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {out}")
 
 
@@ -66,14 +67,14 @@ def csv(document: KappaDocument) -> str:
 
 
 def _phono3py(run: str, db: str | None, folder: Path) -> None:
-    from kappa_flow.cli.places import found_run, run_documents
+    from kappa_flow.cli.places import found_run, run_documents, writing
     from kappa_flow.results import phono3py_files
     from kappa_flow.results.evidence import Evidence
     from kappa_flow.results.files import whole_files
 
     with found_run(db, run) as (database, name):
         found = Evidence.of(run_documents(database, name)[0])
-        with whole_files(folder) as fresh:
+        with writing(folder), whole_files(folder) as fresh:
             phono3py_files.write(
                 fresh, found.crystal, found.displacements, found.force_constants, found.conductivity
             )

@@ -24,6 +24,7 @@ def init(
     Without a name it writes si-sevennet. `fireworks` writes launchpad, worker and queue files.
     """
     from kappa_flow import assets
+    from kappa_flow.cli.places import writing
     from kappa_flow.errors import InputError
     from kappa_flow.settings import nearest
 
@@ -40,10 +41,11 @@ def init(
         )
     target = folder or Path(chosen)
     _refuse_to_replace(root / chosen, target, force=force)
-    target.mkdir(parents=True, exist_ok=True)
-    for source in sorted((root / chosen).iterdir()):
-        (target / source.name).write_bytes(source.read_bytes())
-        typer.echo(f"wrote {target / source.name}")
+    with writing(target):
+        target.mkdir(parents=True, exist_ok=True)
+        for source in sorted((root / chosen).iterdir()):
+            (target / source.name).write_bytes(source.read_bytes())
+            typer.echo(f"wrote {target / source.name}")
     if (target / "kappa.yaml").exists():
         typer.echo(f"next: kappa-flow check {target / 'kappa.yaml'}")
 

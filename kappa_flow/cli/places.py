@@ -39,20 +39,43 @@ def places(db: str | None) -> list[str]:
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line why what is written inside cannot be.
+
+    Raises
+    ------
+    InputError
+        For any error of the file system.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror or error}"
+        raise InputError(f"{path}", reason, "Give another place") from error
+
+
+@contextmanager
 def databases(db: str | None, run: str | None = None) -> Iterator[list[Database]]:
     """Open the databases a command means; ``run`` may be the folder of a run."""
     from kappa_flow.orchestration.database import open_database
 
+    run = None if run is None else folder_of(run)
     folder = run if run is not None and (Path(run) / HIDDEN / "mongo").is_dir() else None
     wanted = [folder] if folder is not None and not db else places(db)
     with ExitStack() as stack:
         yield [stack.enter_context(open_database(place)) for place in wanted]
 
 
+def folder_of(run: str) -> str:
+    """Return the folder of a ``kappa.json``; anything else as it is."""
+    path = Path(run)
+    return str(path.parent) if path.name == KAPPA_JSON and path.is_file() else run
+
+
 def run_name(database: Database, run: str) -> str | None:
     """Return the id of the run meant in this database: by id, by its beginning, or the newest of a folder."""
     names = database.runs.names()
-    if Path(run).is_dir():
+    if Path(folder_of(run)).is_dir():
         return names[0] if names else None
     fitting = [name for name in names if name.startswith(run)]
     return run if run in names else fitting[0] if len(fitting) == 1 else None

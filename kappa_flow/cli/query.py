@@ -24,7 +24,9 @@ def query(  # noqa: PLR0913 - each argument is an option of the command
     kappa_min: Annotated[float | None, typer.Option(help="Least κ, W/(m K).")] = None,
     kappa_max: Annotated[float | None, typer.Option(help="Largest κ, W/(m K).")] = None,
     method: Annotated[str | None, typer.Option(help="rta …")] = None,
-    reference: Annotated[str | None, typer.Option(help="Identity of the reference.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Identity of the reference, or its beginning, e.g. lammps.")
+    ] = None,
     tag: Annotated[List, typer.Option(help="Tag that must be on it; may be repeated.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Most results, newest first.")] = None,
     db: Database = None,

@@ -19,14 +19,17 @@ def report(
 ) -> None:
     """Write the report of a result: one self-contained HTML file."""
     from kappa_flow.cli.deliver import kappa_of
-    from kappa_flow.cli.places import found_run, run_documents
+    from kappa_flow.cli.places import found_run, run_documents, writing
+    from kappa_flow.errors import InputError
     from kappa_flow.results.files import whole_files
     from kappa_flow.results.report import render
 
     with found_run(db, run) as (database, name):
         documents, tasks = run_documents(database, name)
         target = out or (Path(run) if Path(run).is_dir() else Path()) / "report.html"
-        with whole_files(target.resolve().parent) as fresh:
+        if target.is_dir():
+            raise InputError(f"--out {target}", "it is a folder", "Give a file")
+        with writing(target), whole_files(target.resolve().parent) as fresh:
             text = render(kappa_of(documents), documents, tasks)
             (fresh / target.name).write_text(text, encoding="utf-8")
         typer.echo(f"wrote {target}")

@@ -21,6 +21,8 @@ COLOURS: Final = {
     "cancelled": "yellow",
 }
 
+SAID: Final = {"skipped": "kept"}
+
 
 def status(
     run: Annotated[str | None, typer.Argument(help="Run id, its beginning, or a folder.")] = None,
@@ -56,7 +58,7 @@ def _show_runs(found: list[RunStatus]) -> None:
         (
             one.run,
             _coloured(one.state),
-            ", ".join(f"{count} {state}" for state, count in one.counts.items()),
+            ", ".join(f"{count} {SAID.get(state, state)}" for state, count in one.counts.items()),
             f"{one.seconds:.1f}",
             "–" if one.kappa_300 is None else f"{one.kappa_300:.4g}",
         )
@@ -83,5 +85,5 @@ def _show_tasks(one: RunStatus) -> None:
 
 
 def _coloured(state: str) -> str:
-    word = {"skipped": "kept"}.get(state, state)
+    word = SAID.get(state, state)
     return f"[{COLOURS[state]}]{word}[/]" if state in COLOURS else word

@@ -84,7 +84,7 @@ class RunConfig(Settings):
         """
         path = Path(path)
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
         except OSError as error:
             raise InputError(
                 f"{path}", error.strerror or str(error), "Give the path of a run config"
@@ -111,7 +111,10 @@ class RunConfig(Settings):
         except ValidationError as error:
             raise InputError(*_first_complaint(error, name)) from error
         given = config.model_dump(exclude_unset=True)
-        return cls.model_validate(_map_paths(given, lambda path: folder / path.expanduser()))
+        config = cls.model_validate(_map_paths(given, lambda path: folder / path.expanduser()))
+        if config.reference is None:
+            return config
+        return config.model_copy(update={"reference": config.reference.beside(folder)})
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Yield (key, path) of every input file named."""
@@ -130,6 +133,23 @@ STAGES: Final = tuple(name for name in RunConfig.model_fields if name != "refere
 """The calculation, in order: one section of the configuration each."""
 LOOP: Final = ("sampling", "dataset", "surrogate")
 """The stages repeated until there are labels enough."""
+_NO_ENGINE: Final = ("union_tag_not_found", "model_attributes_type")
+_UNNAMED: Final = "names no engine; write e.g. {engine: sevennet}"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that refuses a key given twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Return the mapping, its keys checked."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return dict(super().construct_mapping(node, deep))
 
 
 def _map_paths(value: Any, change: Callable[[Path], object]) -> Any:
@@ -143,14 +163,15 @@ def _map_paths(value: Any, change: Callable[[Path], object]) -> Any:
 
 
 def _first_complaint(error: ValidationError, name: str) -> tuple[str, str, str]:
-    complaint = error.errors()[0]
+    # Where several kinds of value would do, the deepest complaint is about the kind that was meant.
+    complaint = max(error.errors(), key=lambda one: len(one["loc"]))
     where = ".".join(
         str(part)
         for part in complaint["loc"]
-        if not str(part).startswith(("function-", "tuple[", "literal["))
+        if not str(part).startswith(("function-", "tuple[", "literal[", "constrained-", "TemperatureGrid"))
     )
     more = len(error.errors()) - 1
-    reason = complaint["msg"].removeprefix("Value error, ")
+    reason = _UNNAMED if complaint["type"] in _NO_ENGINE else complaint["msg"].removeprefix("Value error, ")
     value = complaint["input"]
     shown = "" if isinstance(value, dict) else f" = {value!r}"
     remedy = f"Correct it in {name}" + (f" ({more} more after it)" if more else "")

@@ -178,6 +178,12 @@ class TemperatureGrid(Settings):
     stop: Temperature
     step: Positive
 
+    @model_validator(mode="after")
+    def _upwards(self) -> Self:
+        if self.stop < self.start:
+            raise ValueError(f"stop: {self.stop:g} is below start: {self.start:g}, no temperature is left")
+        return self
+
 
 class BteSettings(Settings):
     """The Boltzmann transport equation."""
@@ -189,7 +195,9 @@ class BteSettings(Settings):
     """Relative mesh error of κ at 300 K (or the nearest temperature) that ends ``auto``."""
     mesh_limit: Annotated[int, Field(ge=3)] = 19
     """Most divisions along a reciprocal axis that ``auto`` tries."""
-    temperatures: TemperatureGrid | tuple[Temperature, ...] = TemperatureGrid(start=100, stop=1000, step=50)
+    temperatures: TemperatureGrid | Annotated[tuple[Temperature, ...], Field(min_length=1)] = TemperatureGrid(
+        start=100, stop=1000, step=50
+    )
     """K."""
     isotopes: bool = True
     """Scattering by the natural isotope mixture (Tamura 1983)."""

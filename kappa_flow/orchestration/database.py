@@ -123,7 +123,7 @@ def open_database(
     text = os.fspath(place)
     if "://" in text:
         uri = safe_uri(text, patience)
-        connect(uri, COMMAND_PATIENCE).client.close()
+        connect(text, COMMAND_PATIENCE).client.close()  # ``uri`` itself would wait for ``patience``
         return Database(connect(uri, patience), uri)
     folder = Path(text).expanduser().resolve()
     hidden = folder if folder.name == HIDDEN else folder / HIDDEN

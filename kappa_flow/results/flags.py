@@ -14,6 +14,7 @@ from kappa_flow.results.evidence import Evidence
 
 CONTRADICTS: Final = frozenset(
     {
+        "implausible-kappa",
         "imaginary-modes",
         "mesh-not-converged",
         "mesh-not-checked",
@@ -25,6 +26,9 @@ CONTRADICTS: Final = frozenset(
 """Flags that stand against calling κ converged."""
 
 MEMBERS_NEEDED: Final = 4
+IMPLAUSIBLE: Final = 1e5
+"""W/(m K) from 100 K up. Isotopically pure diamond, the most of all crystals, has 4.1e4 at 104 K (Wei et al.,
+Phys. Rev. Lett. 70, 3764 (1993), doi:10.1103/PhysRevLett.70.3764)."""
 SURROGATE_LIMIT: Final = 0.05
 """Relative spread of the committee's κ above which it is called uncertain."""
 POLAR_LIMIT: Final = 0.2
@@ -54,6 +58,18 @@ def _imaginary(evidence: Evidence) -> Iterator[Flag]:
             message=f"{found.imaginary_modes} modes down to {found.min_frequency:.2f} THz: the crystal "
             "is not at a minimum of the potential, or the potential is wrong there; κ leaves them out. "
             "Relax the structure, enlarge the supercell, or add training data",
+        )
+
+
+def _implausible(evidence: Evidence) -> Iterator[Flag]:
+    found = evidence.conductivity
+    warm = found.kappa[np.asarray(found.temperatures) >= 100.0]
+    diagonal = np.diagonal(warm, axis1=-2, axis2=-1)
+    if diagonal.size and not (np.isfinite(diagonal).all() and (np.abs(diagonal) < IMPLAUSIBLE).all()):
+        yield Flag(
+            name="implausible-kappa",
+            message=f"κ up to {np.abs(diagonal).max():.1e} W/(m K) is beyond any crystal: modes without "
+            "scattering. Take a finer bte.mesh, and look at the force constants",
         )
 
 
@@ -164,6 +180,7 @@ def _single_settings(config: RunConfig, evidence: Evidence, budget: ErrorBudget)
 
 
 _CHECKS: Final[tuple[Callable[[Evidence], Iterator[Flag]], ...]] = (
+    _implausible,
     _imaginary,
     _polar,
     _mesh,

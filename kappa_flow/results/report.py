@@ -92,11 +92,15 @@ def formula_html(formula: str) -> str:
     return "".join(parts).replace("</sub><sub>", "")
 
 
+LONG: Final = 1e5
+"""Larger numbers are shown with an exponent."""
+
+
 def number(value: float, digits: int = 4) -> str:
     """Return a number with so many significant digits, without an exponent where that reads well."""
-    if 10**digits <= abs(value) < 1e5:
+    if 10**digits <= abs(value) < LONG:
         return f"{value:.0f}"
-    text = f"{value:#.{digits}g}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.{digits - 1}e}"
+    text = f"{value:#.{digits}g}" if 1e-3 <= abs(value) < LONG or value == 0 else f"{value:.{digits - 1}e}"
     return text.rstrip(".")
 
 
@@ -106,6 +110,8 @@ def value_and_sigma(value: float, sigma: float | None) -> tuple[str, str | None]
         return number(value), None
     if not sigma > 0:
         return number(value), "0"
+    if abs(value) >= LONG:
+        return f"{value:.3e}", f"{sigma:.1e}"
     exponent = int(f"{sigma:.1e}".partition("e")[2])
     places = max(0, 1 - exponent)
     return f"{value:.{places}f}", f"{sigma:.{places}f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -126,7 +127,7 @@ class KappaQuery(Settings):
     tags: tuple[str, ...] = ()
     """Tags that must all be on it."""
     reference: str | None = None
-    """Identity of the reference."""
+    """Identity of the reference, or its beginning, e.g. ``lammps``."""
     run: str | None = None
     """Run id."""
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -141,9 +142,11 @@ class KappaQuery(Settings):
         """Return the part MongoDB itself can check."""
         wanted: dict[str, Any] = {
             name: value
-            for name in ("formula", "method", "converged", "reference")
+            for name in ("formula", "method", "converged")
             if (value := getattr(self, name)) is not None
         }
+        if self.reference is not None:
+            wanted["reference"] = {"$regex": f"^{re.escape(self.reference)}"}
         if self.run is not None:
             wanted["_id"] = self.run
         if self.spacegroup is not None:
