@@ -98,9 +98,15 @@ class SurrogateSettings(Settings):
     """Gaussians per neighbour element; None: 8, 6 or 4 for one, two or more elements."""
     l_max: Annotated[int, Field(ge=0, le=12)] | None = None
     """Highest degree in cos θ of the angular functions; None: 8, 6 or 4 likewise."""
-    angular: Literal["legendre", "behler"] = "legendre"
-    """Angular functions: Legendre polynomials, complete up to ``l_max``, or Behler's
-    2^(1-ζ)(1 ± cos θ)^ζ with ζ = 1, 2, 4, … up to ``l_max``."""
+    angular: Literal["legendre", "behler", "none"] = "legendre"
+    """Angular functions: Legendre polynomials, complete up to ``l_max``, Behler's
+    2^(1-ζ)(1 ± cos θ)^ζ with ζ = 1, 2, 4, … up to ``l_max``, or none: a pairwise model."""
+    pairs: Literal["all", "same"] = "all"
+    """Products of two radial functions in an angular function: ``all``, or ``same``: each with itself
+    alone, Behler's classical form, which n2p2 can read."""
+    cutoff_function: Literal["smooth", "poly2", "cosine"] = "smooth"
+    """What takes the functions to zero at the cutoff: (1 − x²)³, n2p2's polynomial CT_POLY2, or Behler's
+    cosine, whose second derivative jumps there: not for force constants."""
     regularization: Positive | None = None
     """Ridge strength relative to the largest squared singular value; None: by cross-validation."""
     energy_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
@@ -117,6 +123,14 @@ class SurrogateSettings(Settings):
     test_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Part of the structures that only measures errors."""
     seed: Count = 1
+
+    @model_validator(mode="after")
+    def _angular_functions_are_some(self) -> Self:
+        if self.angular == "none" and (self.l_max is not None or self.pairs != "all"):
+            raise ValueError("angular: none has no angular functions; leave out l_max and pairs")
+        if self.angular == "behler" and self.l_max == 0:
+            raise ValueError("angular: behler needs l_max 1 or more; angular: none is the pairwise model")
+        return self
 
 
 class DisplacementsSettings(Settings):

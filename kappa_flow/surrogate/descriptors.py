@@ -16,7 +16,8 @@ from kappa_flow.surrogate.harmonics import real_spherical_harmonics
 from kappa_flow.surrogate.neighbors import Neighbors
 from kappa_flow.surrogate.radial import RadialBasis
 
-Angular = Literal["legendre", "behler"]
+Angular = Literal["legendre", "behler", "none"]
+Pairs = Literal["all", "same"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,12 @@ class Environment:
 class SymmetryFunctions:
     """G2_c = Σ_j R_c(r_ij) and G4_cc'a = Σ_{j≠k} R_c(r_ij) R_c'(r_ik) f_a(cos θ_jik).
 
-    f_a is P_l (``legendre``) or 2^(1-ζ) (1 + λ cos θ)^ζ (``behler``), a fixed combination of P_l. With
-    the addition theorem Σ_jk R_c R_c' P_l = 4π/(2l+1) Σ_m A_clm A_c'lm, so the cost is linear in the
-    number of neighbours; j = k is subtracted in closed form. Every element has the same functions.
+    f_a is P_l (``legendre``) or 2^(1-ζ) (1 + λ cos θ)^ζ (``behler``), a fixed combination of P_l; with
+    ``none`` there are G2 alone, a pairwise model. With the addition theorem
+    Σ_jk R_c R_c' P_l = 4π/(2l+1) Σ_m A_clm A_c'lm, so the cost is linear in the number of neighbours;
+    j = k is subtracted in closed form. Every element has the same functions. G4 takes every c ≤ c'
+    (``all``) or those with the same radial function n (``same``), Behler's wide angular function: n2p2's
+    type 9, which counts each pair {j, k} once, so that G4_cc is twice and G4_cc', c ≠ c', once n2p2's.
 
     References
     ----------
@@ -57,6 +61,7 @@ class SymmetryFunctions:
     basis: RadialBasis
     l_max: int
     angular: Angular = "legendre"
+    pairs: Pairs = "all"
 
     @property
     def n_channels(self) -> int:
@@ -66,12 +71,22 @@ class SymmetryFunctions:
     @property
     def n_functions(self) -> int:
         """Functions per atom."""
-        n = self.n_channels
-        return n + n * (n + 1) // 2 * len(self.angular_matrix)
+        return self.n_channels + len(self.angular_matrix) * self.channel_pairs.shape[1]
+
+    @cached_property
+    def channel_pairs(self) -> Tensor:
+        """Channels c ≤ c' of the angular functions, (2, n_pairs) int64, ordered by c, then c'."""
+        pairs = torch.triu_indices(self.n_channels, self.n_channels)
+        if self.pairs == "all":
+            return pairs
+        radial = pairs % len(self.basis.centers)
+        return pairs[:, radial[0] == radial[1]]
 
     @cached_property
     def angular_matrix(self) -> Tensor:
         """f_a = Σ_l T_al P_l, (n_angular, l_max + 1)."""
+        if self.angular == "none":
+            return torch.zeros(0, self.l_max + 1, dtype=torch.float64)
         if self.angular == "legendre":
             return torch.eye(self.l_max + 1, dtype=torch.float64)
         zetas = [zeta for zeta in (1, 2, 4, 8, 16) if zeta <= self.l_max]
@@ -100,7 +115,7 @@ class SymmetryFunctions:
         return (chosen[..., :, None] * values[..., None, :]).flatten(-2)
 
     def values(self, environment: Environment) -> Tensor:
-        """Return the functions, (n_atoms, n_functions): all G2, then G4 by angular function and c ≤ c'."""
+        """Return the functions, (n_atoms, n_functions): G2, then G4 by angular function and pair."""
         moments = environment.moments
         first, second = self._channel_pairs(moments.device)
         pairs = []
@@ -158,8 +173,8 @@ class SymmetryFunctions:
         return torch.cat(parts, -1), -square.sum(2)
 
     def _channel_pairs(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        pairs = torch.triu_indices(self.n_channels, self.n_channels, device=device)
-        return pairs[0], pairs[1]
+        first, second = self.channel_pairs.to(device)
+        return first, second
 
     def _matrix(self, device: torch.device) -> Tensor:
         return self.angular_matrix.to(device)

@@ -244,8 +244,8 @@ def force_rows(functions: SymmetryFunctions, neighbors: Neighbors, environment: 
     neighbours i at -r_ki, where R_n Y_lm has the gradient (-1)^(l+1) ∇(R_n Y_lm)(r_ki): the sum over i
     runs over the list of k itself, one matrix product per degree.
     """
-    channels, terms = functions.n_channels, _Terms.of(functions, neighbors, environment)
-    first, second = torch.triu_indices(channels, channels)
+    terms = _Terms.of(functions, neighbors, environment)
+    first, second = functions.channel_pairs
     overlap = terms.overlap_rows()
     degrees = []
     for degree in range(functions.l_max + 1):

@@ -178,8 +178,10 @@ class Potential:
             "cutoff": basis.cutoff,
             "radial_centers": list(basis.centers),
             "radial_eta": basis.eta,
+            "cutoff_function": basis.cutoff_function,
             "l_max": self.functions.l_max,
             "angular": self.functions.angular,
+            "pairs": self.functions.pairs,
             "n_functions": self.functions.n_functions,
             "members": self.members,
             "n_inputs": None if self.shape is None else self.shape.n_inputs,
@@ -208,12 +210,7 @@ class Potential:
             When something is missing or of another format.
         """
         try:
-            basis = RadialBasis(
-                tuple(description["radial_centers"]), description["radial_eta"], description["cutoff"]
-            )
-            functions = SymmetryFunctions(
-                tuple(description["elements"]), basis, description["l_max"], description["angular"]
-            )
+            functions = _functions(description)
             shape = None
             if description["hidden"] is not None:
                 hidden = tuple(description["hidden"])
@@ -244,6 +241,23 @@ class Potential:
             When the folder holds no whole potential.
         """
         return cls.from_parts(*files.load(folder))
+
+
+def _functions(description: dict[str, Any]) -> SymmetryFunctions:
+    """Return the symmetry functions; without ``pairs`` and ``cutoff_function`` those of older potentials."""
+    basis = RadialBasis(
+        tuple(description["radial_centers"]),
+        description["radial_eta"],
+        description["cutoff"],
+        description.get("cutoff_function", "smooth"),
+    )
+    return SymmetryFunctions(
+        tuple(description["elements"]),
+        basis,
+        description["l_max"],
+        description["angular"],
+        description.get("pairs", "all"),
+    )
 
 
 def _resolve(device: Device) -> Literal["cpu", "cuda"]:

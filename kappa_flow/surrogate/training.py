@@ -120,8 +120,10 @@ def functions_for(dataset: Dataset, settings: SurrogateSettings) -> SymmetryFunc
     default = {1: 8, 2: 6}.get(len(elements), 4)
     count = settings.radial or default
     l_max = default if settings.l_max is None else settings.l_max
-    basis = RadialBasis.spread(count, nearest, settings.cutoff)
-    return SymmetryFunctions(elements, basis, l_max, settings.angular)
+    basis = RadialBasis.spread(count, nearest, settings.cutoff, settings.cutoff_function)
+    if settings.angular == "none":
+        l_max = 0
+    return SymmetryFunctions(elements, basis, l_max, settings.angular, settings.pairs)
 
 
 def settings_for_dynamics(settings: SurrogateSettings) -> SurrogateSettings:

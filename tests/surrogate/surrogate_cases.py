@@ -38,9 +38,10 @@ def salt(amplitude=0.1, seed=0):
     return atoms
 
 
-def salt_functions(cutoff=6.0, angular="legendre"):
+def salt_functions(cutoff=6.0, angular="legendre", pairs="all", cutoff_function="smooth"):
     """A few functions of two elements."""
-    return SymmetryFunctions((11, 17), RadialBasis.spread(3, 2.5, cutoff), 4, angular)
+    basis = RadialBasis.spread(3, 2.5, cutoff, cutoff_function)
+    return SymmetryFunctions((11, 17), basis, 4, angular, pairs)
 
 
 def random_potential(functions, members=3, hidden=(5,)):

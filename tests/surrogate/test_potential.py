@@ -9,10 +9,18 @@ from surrogate_cases import batch, one, random_potential, salt, salt_functions
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate import Potential
 
+CASES = {
+    "one hidden layer": ((5,), {}),
+    "two hidden layers": ((5, 4), {}),
+    "n2p2's form": ((5,), {"angular": "behler", "pairs": "same", "cutoff_function": "poly2"}),
+    "pairwise": ((5,), {"angular": "none"}),
+}
 
-@pytest.fixture(scope="module", params=[(5,), (5, 4)], ids=["one hidden layer", "two hidden layers"])
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
 def potential(request):
-    return random_potential(salt_functions(), hidden=request.param)
+    hidden, options = request.param
+    return random_potential(salt_functions(**options), hidden=hidden)
 
 
 def energy(potential, atoms):
@@ -116,6 +124,14 @@ def test_saved_and_loaded_it_is_identical(potential, tmp_path):
         loaded.predict(structures).member_forces, potential.predict(structures).member_forces
     )
     assert json.loads((tmp_path / "potential" / "potential.json").read_text())["elements"] == [11, 17]
+
+
+def test_a_potential_saved_before_pairs_and_cutoff_functions_still_loads():
+    potential = random_potential(salt_functions())
+    description = potential.description()
+    del description["pairs"], description["cutoff_function"]
+    old = Potential.from_parts(description, potential.arrays())
+    assert old.functions == potential.functions
 
 
 def test_a_folder_without_a_potential_is_refused(tmp_path):

@@ -41,17 +41,26 @@ def triplet_sum(functions, atoms):
         for row in functions.angular_matrix.numpy():
             angular = legendre.legval(cosines, row) * off
             full = radial.T @ angular @ radial
-            rows.append(full[np.triu_indices(functions.n_channels)])
+            rows.append(full[tuple(functions.channel_pairs.numpy())])
         found.append(np.concatenate(rows))
     return np.array(found)
 
 
-@pytest.mark.parametrize("angular", ["legendre", "behler"])
-def test_moments_equal_the_sum_over_triplets(angular):
-    functions, atoms = salt_functions(angular=angular), salt()
+FORMS = [("legendre", "all"), ("legendre", "same"), ("behler", "all"), ("behler", "same"), ("none", "all")]
+
+
+@pytest.mark.parametrize(("angular", "pairs"), FORMS)
+def test_moments_equal_the_sum_over_triplets(angular, pairs):
+    functions, atoms = salt_functions(angular=angular, pairs=pairs), salt()
     expected = triplet_sum(functions, atoms)
     # Sums of ~1e3 terms of order one: rounding stays near 1e3 * 2e-16.
     assert np.abs(values_of(functions, atoms) - expected).max() < 1e-12 * np.abs(expected).max()
+
+
+def test_same_pairs_are_those_with_one_radial_function_for_both_neighbours():
+    # Channels 0–2 are Na's radial functions, 3–5 chlorine's.
+    expected = [[0, 0], [0, 3], [1, 1], [1, 4], [2, 2], [2, 5], [3, 3], [4, 4], [5, 5]]
+    assert salt_functions(pairs="same").channel_pairs.T.tolist() == expected
 
 
 def test_behlers_angular_functions_are_his_formula():
@@ -84,20 +93,31 @@ def test_harmonics_are_scipys_and_their_slopes_are_derivatives():
         assert np.allclose((plus - minus) / (2 * h), slopes[:, axis], atol=1e-7)
 
 
-def test_cutoff_is_smooth_to_the_second_derivative():
-    basis = RadialBasis.spread(6, 2.3, 5.0)
+@pytest.mark.parametrize("cutoff_function", ["smooth", "poly2"])
+def test_cutoff_is_smooth_to_the_second_derivative(cutoff_function):
+    basis = RadialBasis.spread(6, 2.3, 5.0, cutoff_function)
     h = 1e-3
     r = torch.tensor([5.0 - 2 * h, 5.0 - h, 5.0, 5.0 + h], dtype=torch.float64)
     values, slopes = basis(r)
     second = (values[2:] - 2 * values[1:-1] + values[:-2]) / h**2
-    # A threefold zero: f ~ (2 d / r_c)³ at a distance d, so f'' ~ 48 d / r_c³ = 4e-4 at d = h.
+    # A threefold zero: at a distance d, f = a (d/r_c)³ with a = 8 (smooth) or 10 (poly2), so
+    # f'' = 6 a d/r_c³ < 5e-4 Å⁻² at d = h; the Gaussians are at most one.
     assert torch.all(values[2:] == 0)
     assert torch.all(slopes[2:] == 0)
     assert second.abs().max() < 2e-3
 
 
-def test_radial_slopes_are_derivatives():
-    basis, h = RadialBasis.spread(6, 2.3, 5.0), 1e-5
+def test_the_cutoff_functions_are_those_of_n2p2():
+    x = torch.linspace(0, 1, 9, dtype=torch.float64)
+    flat = RadialBasis((0.0,), 0.0, 4.0, "poly2")(4.0 * x)[0][:, 0]
+    assert torch.allclose(flat, ((15 - 6 * x) * x - 10) * x**3 + 1, atol=1e-15)
+    flat = RadialBasis((0.0,), 0.0, 4.0, "cosine")(4.0 * x)[0][:, 0]
+    assert torch.allclose(flat, 0.5 * (torch.cos(torch.pi * x) + 1), atol=1e-15)
+
+
+@pytest.mark.parametrize("cutoff_function", ["smooth", "poly2", "cosine"])
+def test_radial_slopes_are_derivatives(cutoff_function):
+    basis, h = RadialBasis.spread(6, 2.3, 5.0, cutoff_function), 1e-5
     r = torch.linspace(1.5, 4.99, 40, dtype=torch.float64)
     numeric = (basis(r + h)[0] - basis(r - h)[0]) / (2 * h)
     assert torch.allclose(numeric, basis(r)[1], atol=1e-8)
@@ -116,8 +136,9 @@ def test_neighbours_are_ases_also_in_cells_smaller_than_the_cutoff():
         assert np.allclose(sorted(mine), expected, atol=1e-10)
 
 
-def test_design_rows_are_the_derivatives_of_the_functions():
-    functions, atoms = salt_functions(), salt()
+@pytest.mark.parametrize(("angular", "pairs"), FORMS)
+def test_design_rows_are_the_derivatives_of_the_functions(angular, pairs):
+    functions, atoms = salt_functions(angular=angular, pairs=pairs), salt()
     neighbors = find_neighbors(one(atoms), functions.elements, 6.0)
     rows = force_rows(functions, neighbors, functions.environment(neighbors)).view(8, 3, 2, -1).numpy()
     h = 1e-5
