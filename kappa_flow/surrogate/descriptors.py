@@ -111,7 +111,7 @@ class SymmetryFunctions:
         count = len(self.elements)
         if count == 1:
             return values
-        chosen = torch.nn.functional.one_hot(neighbors.species[neighbors.index], count).to(values.dtype)
+        chosen = torch.nn.functional.one_hot(neighbors.kinds, count).to(values.dtype)
         return (chosen[..., :, None] * values[..., None, :]).flatten(-2)
 
     def values(self, environment: Environment) -> Tensor:
@@ -178,28 +178,3 @@ class SymmetryFunctions:
 
     def _matrix(self, device: torch.device) -> Tensor:
         return self.angular_matrix.to(device)
-
-
-def scatter_forces(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:
-    """Return forces from dE_i/dr_ij: F_k = Σ_j ∂E_k/∂r_kj - Σ_i ∂E_i/∂r_ik.
-
-    Parameters
-    ----------
-    neighbors : Neighbors
-    pair_slopes : Tensor
-        (n_atoms, width, n_models, 3).
-
-    Returns
-    -------
-    Tensor
-        (n_models, n_atoms, 3).
-    """
-    forces = pair_slopes.sum(1)
-    return forces.index_add(0, neighbors.index.flatten(), -pair_slopes.flatten(0, 1)).transpose(0, 1)
-
-
-def scatter_virials(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:
-    """Return dE/dε = Σ_ij r_ij ⊗ ∂E_i/∂r_ij of one model, symmetrised, (n_structures, 3, 3)."""
-    virial = torch.einsum("ijx,ijy->ixy", neighbors.vectors, pair_slopes[:, :, 0])
-    total = virial.new_zeros(neighbors.n_structures, 3, 3).index_add(0, neighbors.structure, virial)
-    return 0.5 * (total + total.transpose(1, 2))

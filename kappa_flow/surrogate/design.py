@@ -202,7 +202,7 @@ class _Terms:
         gradient = environment.gradient.permute(0, 2, 3, 1).contiguous()
         derivative = outward.permute(0, 2, 3, 1).contiguous()[:, :, :, None] * harmonics[:, None, None]
         derivative += radial.transpose(1, 2).contiguous()[:, None, :, None] * gradient[:, :, None]
-        kinds = one_hot(neighbors.species[neighbors.index], elements).to(radial.dtype).movedim(-1, 0)
+        kinds = one_hot(neighbors.kinds, elements).to(radial.dtype).movedim(-1, 0)
         return cls(neighbors.species, neighbors.index, kinds, radial, outward, derivative)
 
     def degree_rows(self, part: slice, moments: Tensor, sign: float) -> Tensor:

@@ -27,9 +27,10 @@ from kappa_flow.surrogate.design import Compression, Table, build_table, sample_
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.optimize import minimise
-from kappa_flow.surrogate.potential import Potential, Weights
+from kappa_flow.surrogate.potential import Potential
 from kappa_flow.surrogate.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.weights import Weights
 
 INPUT_SPREAD = 0.1
 """Standard deviation of network inputs over the training atoms: ln cosh is a parabola to 0.3 % there."""
