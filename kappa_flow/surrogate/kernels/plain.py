@@ -7,7 +7,7 @@ from torch import Tensor
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.structures import Structures
-from kappa_flow.surrogate.descriptors import SymmetryFunctions
+from kappa_flow.surrogate.descriptors import Functions
 from kappa_flow.surrogate.kernels.bins import Bins
 from kappa_flow.surrogate.neighbors import Neighbors, places_of
 
@@ -17,16 +17,14 @@ class PlainKernel:
 
     Parameters
     ----------
-    functions : SymmetryFunctions
+    functions : Functions
     structures : Structures
     models : int
         Number of models whose forces are wanted.
     device : str
     """
 
-    def __init__(
-        self, functions: SymmetryFunctions, structures: Structures, models: int, device: str
-    ) -> None:
+    def __init__(self, functions: Functions, structures: Structures, models: int, device: str) -> None:
         self.functions = functions
         self.device = device
         self.species = torch.tensor(places_of(structures.numbers, functions.elements), device=device)
