@@ -75,7 +75,7 @@ class Bins:
         """
         from kappa_flow.surrogate.kernels.pairs import sort_into_bins
 
-        cells = np.ascontiguousarray(structures.cells)
+        cells = np.array(structures.cells)  # writable copies: numba compiles anew for arrays that are not
         volumes = np.abs(np.linalg.det(cells))
         if len(cells) and not volumes.min() > 1e-6:
             raise InputError(
@@ -89,7 +89,7 @@ class Bins:
         atoms = len(structures.numbers)
         home, place = np.empty((atoms, 3)), np.empty((atoms, 3), np.int64)
         members, bounds = np.empty(atoms, np.int64), np.zeros(first[-1] + 1, np.int64)
-        positions = np.ascontiguousarray(structures.positions)
+        positions = np.array(structures.positions)
         offsets, inverses = structures.offsets, np.linalg.inv(cells)
         sort_into_bins(
             offsets, cells, inverses, positions, divisions, first[:-1], home, place, members, bounds

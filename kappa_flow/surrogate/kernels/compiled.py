@@ -34,8 +34,9 @@ def _radial(distance, count, basis, kind, radial, slope):
     eta, cutoff = basis[0], basis[1]
     for n in range(len(radial)):
         if n + 2 >= len(basis):
-            radial[n, :count] = 0.0
-            slope[n, :count] = 0.0
+            for j in range(count):
+                radial[n, j] = 0.0
+                slope[n, j] = 0.0
             continue
         center = basis[n + 2]
         for j in range(count):
@@ -65,7 +66,8 @@ def _angles(unit, count, l_max, legendre, cosine, sine):
     for m in range(l_max + 1):
         if m > 0:
             start *= 2 * m - 1
-            legendre[m * (m + 1) // 2 + m, :count] = start
+            for j in range(count):
+                legendre[m * (m + 1) // 2 + m, j] = start
         if m < l_max:
             row = (m + 1) * (m + 2) // 2 + m
             for j in range(count):
@@ -161,8 +163,9 @@ def moments_of(centres, start, kinds, vectors, shape, basis, norms, moments, ove
             _angles(unit, count, l_max, legendre, cosine, sine)
             _sum_moments(count, l_max, norms, radial, legendre, cosine, sine, above, below, own)
             block = element * count_radial
-            moments[atom, block : block + count_radial] = own[:count_radial]
             for n in range(count_radial):
+                for row in range((l_max + 1) ** 2):
+                    moments[atom, block + n, row] = own[n, row]
                 for p in range(n + 1):
                     total = 0.0
                     for j in range(count):
@@ -201,9 +204,11 @@ def _descend(count, l_max, norms, slopes, radial, slope, unit, legendre, cosine,
 
     On the sphere ∇Y = ∇S - l S û for solid harmonics S, see `harmonics.real_spherical_harmonics`.
     """
-    gradient[:, :count] = 0.0
     tilt = parts[4]
-    tilt[:count] = 0.0
+    for j in range(count):
+        tilt[j] = 0.0
+        for axis in range(4):
+            gradient[axis, j] = 0.0
     for degree in range(l_max + 1):
         for m in range(degree + 1):
             row = degree * (degree + 1) // 2 + m
@@ -211,8 +216,9 @@ def _descend(count, l_max, norms, slopes, radial, slope, unit, legendre, cosine,
             norm = norms[row]
             _contract(count, len(radial), slopes, plus, minus, radial, slope, parts)
             if m == 0:
-                parts[1, :count] = 0.0
-                parts[3, :count] = 0.0
+                for j in range(count):
+                    parts[1, j] = 0.0
+                    parts[3, j] = 0.0
             lower = max(degree * (degree - 1) // 2 + m, 0)
             rise = (degree + m) * norm if degree > m else 0.0
             side = norm if degree > m + 1 else 0.0
@@ -253,7 +259,8 @@ def values_of(centres, moments, overlap, l_max, matrix, pairs, values):
                 products[degree, pair] = 4.0 * math.pi / (2 * degree + 1) * total - twice
         for angular in range(len(matrix)):
             place = channels + angular * n_pairs
-            values[atom, place : place + n_pairs] = 0.0
+            for pair in range(n_pairs):
+                values[atom, place + pair] = 0.0
             for degree in range(l_max + 1):
                 factor = matrix[angular, degree]
                 if factor != 0.0:
@@ -265,12 +272,18 @@ def values_of(centres, moments, overlap, l_max, matrix, pairs, values):
 def _adjoint(moments, slopes, l_max, matrix, pairs, n_radial, square, found, overlaps):
     """Fill dE/dA (n_elements, padded, n_lm) and the symmetrised dE/d(overlap) of one atom."""
     channels, n_pairs = len(moments), pairs.shape[1]
-    found[:] = 0.0
-    overlaps[:] = 0.0
+    for e in range(len(found)):
+        for n in range(found.shape[1]):
+            for row in range(found.shape[2]):
+                found[e, n, row] = 0.0
+        for n in range(n_radial):
+            for p in range(n_radial):
+                overlaps[e, n, p] = 0.0
     for c in range(channels):
         found[c // n_radial, c % n_radial, 0] = math.sqrt(4.0 * math.pi) * slopes[c]
     for degree in range(l_max + 1):
-        square[:] = 0.0
+        for pair in range(n_pairs):
+            square[pair] = 0.0
         for angular in range(len(matrix)):
             factor = matrix[angular, degree]
             if factor != 0.0:
@@ -332,7 +345,9 @@ def pull_pairs(
     overlaps = np.empty((n_models, n_elements, n_radial, n_radial))
     square = np.empty(pairs.shape[1])
     for atom in range(centres[0], centres[1]):
-        virials[atom] = 0.0
+        for axis in range(3):
+            for along in range(3):
+                virials[atom, along, axis] = 0.0
         for model in range(n_models):
             _adjoint(
                 moments[atom],

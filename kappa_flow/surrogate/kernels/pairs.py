@@ -25,7 +25,8 @@ def sort_into_bins(offsets, cells, inverses, positions, divisions, first_bin, ho
     scaled = np.empty(3)
     for s in range(len(cells)):
         for atom in range(offsets[s], offsets[s + 1]):
-            home[atom] = 0.0
+            for x in range(3):
+                home[atom, x] = 0.0
             for k in range(3):
                 scaled[k] = 0.0
                 for x in range(3):
@@ -97,7 +98,8 @@ def around(
                         if 1e-12 < length < squared:
                             if not counting:
                                 others[at] = other
-                                vectors[at] = delta
+                                for x in range(3):
+                                    vectors[at, x] = delta[x]
                             at += 1
         if counting:
             start[local + 1] = at
