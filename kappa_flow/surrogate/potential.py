@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from ase.calculators.calculator import Calculator
 
-from kappa_flow.arrays import AnyArray
+from kappa_flow.arrays import AnyArray, FloatArray
 from kappa_flow.documents.structures import Evaluation, Structures
 from kappa_flow.documents.surrogate import SurrogateDocument
 from kappa_flow.errors import InputError
@@ -19,8 +19,8 @@ from kappa_flow.surrogate import files
 from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression
-from kappa_flow.surrogate.kernels.cpu import CompiledKernel
-from kappa_flow.surrogate.kernels.plain import PlainKernel
+from kappa_flow.surrogate.extrapolation import TrainingDomain
+from kappa_flow.surrogate.kernels import functions_of, kernel_for
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.radial import RadialBasis
 from kappa_flow.surrogate.weights import Weights
@@ -78,7 +78,7 @@ class Potential:
             For an element the potential does not know, or CUDA asked for where there is none.
         """
         device = _resolve(self.device)
-        kernel = self._kernel(structures, device, self.members if members else 1)
+        kernel = kernel_for(self.functions, structures, self.members if members else 1, device)
         weights, energies = self.weights.to(device), np.zeros(len(structures))
         first, step = 0, self._most_centres(device, self.members if members else 1)
         while first < len(kernel.species):
@@ -107,6 +107,26 @@ class Potential:
             member_forces=forces if members else None,
         )
 
+    def extrapolation(self, structures: Structures, progress: Progress = quiet) -> FloatArray:
+        """Return how far each atom lies outside the training data, (n_atoms,): 1 is the edge.
+
+        Raises
+        ------
+        InputError
+            For a potential saved before training kept this, or an element it does not know.
+        """
+        domain = self.weights.domain
+        if domain is None:
+            raise InputError("potential", "does not know where its training atoms were", "Train it anew")
+        found = np.empty(len(structures.numbers))
+        for first, last, values, species in functions_of(
+            self.functions, structures, self._most_centres("cpu", 1)
+        ):
+            progress(first, len(found), "distances from the training data")
+            found[first:last] = domain.distances(values, species).numpy()
+        progress(len(found), len(found), "distances from the training data")
+        return found
+
     def evaluate(self, structures: Structures, progress: Progress = quiet) -> Evaluation:
         """Return :meth:`predict` with members: what a ForceModel does."""
         return self.predict(structures, progress)
@@ -116,13 +136,6 @@ class Potential:
         from kappa_flow.surrogate.calculator import PotentialCalculator
 
         return PotentialCalculator(self)
-
-    def _kernel(
-        self, structures: Structures, device: Literal["cpu", "cuda"], models: int
-    ) -> CompiledKernel | PlainKernel:
-        if device == "cpu" and isinstance(self.functions, SymmetryFunctions):
-            return CompiledKernel(self.functions, structures, models)
-        return PlainKernel(self.functions, structures, models, device)
 
     def _most_centres(self, device: str, models: int) -> int:
         """Return how many centres fit into the memory at once."""
@@ -155,6 +168,7 @@ class Potential:
     def arrays(self) -> dict[str, AnyArray]:
         """Return all weights by name: shapes as in :class:`Weights`."""
         weights = self.weights
+        domain = weights.domain
         named = {
             "mean": weights.compression.mean,
             "projection": weights.compression.projection,
@@ -162,6 +176,12 @@ class Potential:
             "network": weights.network,
             "atomic": weights.atomic,
         }
+        if domain is not None:
+            named |= {
+                "domain_mean": domain.mean,
+                "domain_whitening": domain.whitening,
+                "domain_limit": domain.limit,
+            }
         return {name: tensor.cpu().numpy() for name, tensor in named.items()}
 
     @classmethod
@@ -181,7 +201,12 @@ class Potential:
                 shape = NetworkShape(len(functions.elements), description["n_inputs"], hidden)
             tensors = {name: torch.tensor(np.array(array)) for name, array in arrays.items()}
             compression = Compression(tensors["mean"], tensors["projection"])
-            weights = Weights(compression, tensors["linear"], tensors["network"], tensors["atomic"])
+            domain = None
+            if "domain_mean" in tensors:
+                domain = TrainingDomain(
+                    tensors["domain_mean"], tensors["domain_whitening"], tensors["domain_limit"]
+                )
+            weights = Weights(compression, tensors["linear"], tensors["network"], tensors["atomic"], domain)
         except KeyError as error:
             raise InputError(f"potential without {error}", "it is incomplete", "Train it anew") from error
         return cls(functions, shape, weights)

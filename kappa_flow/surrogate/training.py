@@ -25,6 +25,7 @@ from kappa_flow.surrogate.committee import (
 )
 from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression, Table, build_table, sample_values
+from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.optimize import minimise
@@ -35,6 +36,8 @@ from kappa_flow.surrogate.weights import Weights
 
 INPUT_SPREAD = 0.1
 """Standard deviation of network inputs over the training atoms: ln cosh is a parabola to 0.3 % there."""
+DOMAIN_STRUCTURES = 400
+"""Structures that tell where the training data lie."""
 PATIENCE = 6
 """Iterations without a better validation error that end the refinement."""
 
@@ -170,7 +173,8 @@ def fit(
     linear = linear.view(len(linear), elements, -1)
     if readout.ridge is None:
         linear = equations.target.new_zeros(settings.committee, elements, functions.n_functions)
-    weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements))
+    domain = TrainingDomain.of(*sample_values(learned, functions, most=DOMAIN_STRUCTURES), elements)
+    weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements), domain)
     potential = Potential(functions, shape, weights)
     return replace(potential, weights=replace(weights, atomic=_atomic(potential, table))), walk.history()
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.network import NetworkShape
 
 
@@ -22,11 +23,16 @@ class Weights:
     """Network parameters, (M, n_parameters); no columns without a network."""
     atomic: Tensor
     """Energy of an atom of each element in the mean environment, eV, (M, E)."""
+    domain: TrainingDomain | None = None
+    """Where the training atoms were; None in potentials older than it."""
 
     def to(self, device: str) -> Weights:
         """Return the same on another device."""
         compression = Compression(self.compression.mean.to(device), self.compression.projection.to(device))
-        return Weights(compression, self.linear.to(device), self.network.to(device), self.atomic.to(device))
+        domain = None if self.domain is None else self.domain.to(device)
+        return Weights(
+            compression, self.linear.to(device), self.network.to(device), self.atomic.to(device), domain
+        )
 
     def energies_and_slopes(
         self, shape: NetworkShape | None, values: Tensor, species: Tensor, *, members: bool

@@ -9,8 +9,8 @@ from ase.neighborlist import neighbor_list
 from surrogate_cases import batch, one, random_potential, salt, salt_functions
 
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate import Potential
-from kappa_flow.surrogate.kernels.bins import Bins, search
+from kappa_flow.surrogate import potential as potential_module
+from kappa_flow.surrogate.bins import Bins, search
 from kappa_flow.surrogate.kernels.cpu import CompiledKernel
 from kappa_flow.surrogate.kernels.plain import PlainKernel
 
@@ -141,9 +141,7 @@ class Narrow(PlainKernel):
 def test_running_out_of_memory_halves_the_batch_and_counts_nothing_twice(monkeypatch):
     potential, structures = random_potential(salt_functions()), mixed()
     whole = potential.predict(structures)
-    monkeypatch.setattr(
-        Potential, "_kernel", lambda self, s, device, models: Narrow(self.functions, s, models, device)
-    )
+    monkeypatch.setattr(potential_module, "kernel_for", Narrow)
     split = potential.predict(structures)
     assert np.allclose(whole.member_forces, split.member_forces, atol=1e-11)
     assert np.allclose(whole.energies, split.energies, atol=1e-11)

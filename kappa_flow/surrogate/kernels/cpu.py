@@ -11,8 +11,8 @@ from torch import Tensor
 
 from kappa_flow.arrays import FloatArray, IntArray
 from kappa_flow.documents.structures import Structures
+from kappa_flow.surrogate.bins import Bins, in_threads, share
 from kappa_flow.surrogate.descriptors import SymmetryFunctions
-from kappa_flow.surrogate.kernels.bins import Bins, in_threads, share
 from kappa_flow.surrogate.neighbors import places_of
 from kappa_flow.surrogate.radial import CUTOFF_FUNCTIONS
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.structures import Structures
+from kappa_flow.surrogate.bins import Bins
 from kappa_flow.surrogate.descriptors import Functions
-from kappa_flow.surrogate.kernels.bins import Bins
 from kappa_flow.surrogate.neighbors import Neighbors, places_of
 
 
