@@ -20,7 +20,7 @@ TEMPLATES = sorted(path.parent.name for path in assets.folder("templates").glob(
 WORKFLOWS = sorted(assets.folder("workflows").glob("*.yaml"))
 COMMANDS = (
     *("init", "check", "run", "submit", "worker", "status", "rerun", "repair", "cancel", "query", "show"),
-    *("report", "export", "doctor"),
+    *("report", "export", "doctor", "train", "evaluate"),
 )
 
 
