@@ -47,8 +47,8 @@ def show(out: Console, known: Standard, found: CrystalCheck) -> None:
         out.print(table(("deviation from the reference", ""), rows))
     if (away := _pressure_error(found)) is not None:
         out.print(
-            f"[yellow]![/yellow] its pressure is off by {away:.2g} GPa: it was not taught how the energy depends "
-            "on the cell. Add strained cells, or stresses, before trusting elastic constants",
+            f"[yellow]![/yellow] its pressure is off by {away:.2g} GPa: it was not taught how the energy "
+            "depends on the cell. Add strained cells, or stresses, before trusting elastic constants",
             soft_wrap=True,
         )
     if found.phonons.lowest < IMAGINARY:

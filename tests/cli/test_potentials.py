@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,7 +86,9 @@ def test_errors_are_told_for_what_was_learned_watched_and_held_out(place):
 
 
 def test_a_validation_file_is_what_is_held_out(call):
-    code, out, _ = call("train", "train.extxyz", *SMALL, "--validation", "other.extxyz", "--out", "b", "--json")
+    code, out, _ = call(
+        "train", "train.extxyz", *SMALL, "--validation", "other.extxyz", "--out", "b", "--json"
+    )
     assert code == 0
     errors = json.loads(out)["errors"]
     assert errors["held out"]["structures"] == 3
@@ -104,7 +105,9 @@ def test_evaluate_writes_the_forces_it_judged(call, place):
     assert "meV/Å" in out
     for said, given in zip(io.iread(place / "said.extxyz"), io.iread(place / "other.extxyz"), strict=True):
         given.calc = Potential.load(place / "cu").calculator()
-        np.testing.assert_allclose(said.get_forces(), given.get_forces(), atol=1e-7)  # eight decimals in the file
+        np.testing.assert_allclose(
+            said.get_forces(), given.get_forces(), atol=1e-7
+        )  # eight decimals in the file
 
 
 def test_evaluate_compares_a_crystal_with_an_engine(call):

