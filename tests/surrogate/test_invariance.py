@@ -10,7 +10,7 @@ from ase.md.verlet import VelocityVerlet
 from surrogate_cases import copper, one, random_potential, salt, salt_functions
 
 from kappa_flow.documents.sections import SurrogateSettings
-from kappa_flow.surrogate import Potential, settings_for_dynamics, train
+from kappa_flow.surrogate import Potential, train
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.soap import SoapBasis, power_spectrum
 
