@@ -19,7 +19,7 @@ from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate import files
 from kappa_flow.surrogate.descriptors import SymmetryFunctions, scatter_forces, scatter_virials
 from kappa_flow.surrogate.design import Compression
-from kappa_flow.surrogate.neighbors import find_neighbors
+from kappa_flow.surrogate.neighbors import Neighbors, find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.radial import RadialBasis
 
@@ -129,9 +129,40 @@ class Potential:
 
         return PotentialCalculator(self)
 
-    def _evaluate(self, structures: Structures, weights: Weights, device: str, *, members: bool) -> Batch:
+    def torchsim(self) -> Any:
+        """Return a TorchSim model (``torch_sim.models.interface.ModelInterface``) of the committee mean.
+
+        Raises
+        ------
+        InputError
+            When torch-sim-atomistic is not installed.
+        """
+        try:
+            from kappa_flow.surrogate.torchsim import TorchSimModel
+        except ModuleNotFoundError as error:
+            remedy = "pip install 'kappa-flow[torchsim]'"
+            raise InputError(f"{error.name}", "is not installed", remedy) from error
+        return TorchSimModel(self)
+
+    def local(
+        self, neighbors: Neighbors, weights: Weights, *, members: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the atoms of a neighbour list say: the whole of a model without long-range part.
+
+        Parameters
+        ----------
+        neighbors : Neighbors
+        weights : Weights
+            This potential's, on the device of the neighbours.
+        members : bool
+            Whether derivatives of every member are wanted, or of the mean alone.
+
+        Returns
+        -------
+        tuple of Tensor
+            E_i, (n_members, n_atoms), eV, and ∂E_i/∂r_ij, (n_atoms, width, n_models, 3), eV/Å.
+        """
         functions = self.functions
-        neighbors = find_neighbors(structures, functions.elements, self.cutoff, device)
         environment = functions.environment(neighbors)
         values, species = functions.values(environment), neighbors.species
         slopes = weights.linear.transpose(0, 1)[species]
@@ -145,20 +176,27 @@ class Potential:
             slopes = slopes + bent @ weights.compression.projection.transpose(1, 2)[species]
         if not members:
             slopes = slopes.mean(1, keepdim=True)
-        pairs = functions.pull(environment, slopes)
+        return energies, functions.pull(environment, slopes)
+
+    def _evaluate(self, structures: Structures, weights: Weights, device: str, *, members: bool) -> Batch:
+        neighbors = find_neighbors(structures, self.functions.elements, self.cutoff, device)
+        energies, pairs = self.local(neighbors, weights, members=members)
         virials = scatter_virials(neighbors, pairs.mean(2, keepdim=True)).cpu()
         volumes = torch.tensor(structures.cells).det().abs()
         total = energies.new_zeros(len(structures)).index_add(0, neighbors.structure, energies.mean(0))
         forces = scatter_forces(neighbors, pairs).cpu()
         return Batch(total.cpu(), forces, virials / volumes[:, None, None])
 
+    def bytes_per_pair(self, models: int) -> float:
+        """Return the memory an atom's neighbour takes when that many models are evaluated."""
+        n_lm, channels = (self.functions.l_max + 1) ** 2, self.functions.n_channels
+        return 8.0 * (10 * n_lm + 6 * channels + models * (2 * n_lm + 2 * channels + 8))
+
     def _batches(self, structures: Structures, models: int) -> list[list[int]]:
         """Split the structures so that a batch stays within the memory."""
         volumes = np.abs(np.linalg.det(structures.cells))
         width = 1.3 * 4.19 * self.cutoff**3 * structures.n_atoms / volumes + 8.0
-        n_lm, channels = (self.functions.l_max + 1) ** 2, self.functions.n_channels
-        per_pair = 8.0 * (10 * n_lm + 6 * channels + models * (2 * n_lm + 2 * channels + 8))
-        sizes = structures.n_atoms * width * per_pair / 2**30
+        sizes = structures.n_atoms * width * self.bytes_per_pair(models) / 2**30
         batches: list[list[int]] = []
         filled = np.inf
         for index, size in enumerate(sizes):
