@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -130,37 +131,24 @@ class Potential:
         return PotentialCalculator(self)
 
     def torchsim(self) -> Any:
-        """Return a TorchSim model (``torch_sim.models.interface.ModelInterface``) of the committee mean.
+        """Return a model for TorchSim, which has to be installed, of the committee mean."""
+        from kappa_flow.surrogate.torchsim import TorchSimModel
 
-        Raises
-        ------
-        InputError
-            When torch-sim-atomistic is not installed.
-        """
-        try:
-            from kappa_flow.surrogate.torchsim import TorchSimModel
-        except ModuleNotFoundError as error:
-            remedy = "pip install 'kappa-flow[torchsim]'"
-            raise InputError(f"{error.name}", "is not installed", remedy) from error
         return TorchSimModel(self)
+
+    def to_n2p2(self, folder: str | os.PathLike[str], structures: Structures | None = None) -> None:
+        """Write n2p2's files of the committee mean: see :func:`kappa_flow.surrogate.n2p2.write`."""
+        from kappa_flow.surrogate import n2p2
+
+        n2p2.write(self, Path(folder), structures)
 
     def local(
         self, neighbors: Neighbors, weights: Weights, *, members: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Return what the atoms of a neighbour list say: the whole of a model without long-range part.
+        """Return E_i, (n_members, n_atoms), eV, and ∂E_i/∂r_ij, (n_atoms, width, n_models, 3), eV/Å.
 
-        Parameters
-        ----------
-        neighbors : Neighbors
-        weights : Weights
-            This potential's, on the device of the neighbours.
-        members : bool
-            Whether derivatives of every member are wanted, or of the mean alone.
-
-        Returns
-        -------
-        tuple of Tensor
-            E_i, (n_members, n_atoms), eV, and ∂E_i/∂r_ij, (n_atoms, width, n_models, 3), eV/Å.
+        ``weights`` are this potential's, on the device of the neighbours; without ``members`` the
+        derivatives are those of the mean.
         """
         functions = self.functions
         environment = functions.environment(neighbors)

@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch_sim.models.interface import ModelInterface
-from torch_sim.state import SimState
 
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate.potential import Potential
+
+try:
+    from torch_sim.models.interface import ModelInterface
+    from torch_sim.state import SimState
+except ModuleNotFoundError as missing:
+    remedy = "pip install torch-sim-atomistic, or kappa-flow[torchsim]"
+    raise InputError(f"{missing.name}", "is not installed", remedy) from missing
 
 
 class TorchSimModel(ModelInterface):  # type: ignore[misc]  # torch-sim is not there when types are checked

@@ -56,9 +56,9 @@ def energy_range(potential, atoms, timestep, duration=0.2):
     model = potential.torchsim()
     state = ts.io.atoms_to_state([atoms], CPU, torch.float64)
     scale = ts.units.MetalUnits
-    kT = torch.tensor(600.0 * scale.temperature, dtype=torch.float64)
+    thermal = torch.tensor(600.0 * scale.temperature, dtype=torch.float64)
     dt = torch.tensor(timestep * scale.time, dtype=torch.float64)
-    begin, step = ts.nve(model=model, dt=dt, kT=kT)
+    begin, step = ts.nve(model=model, dt=dt, kT=thermal)
     state = begin(state, seed=1)
     totals = []
     for _ in range(round(duration / timestep)):
