@@ -1,4 +1,4 @@
-"""LAMMPS runs a potential: by ``pair_style mliap unified``, or ``fix external`` where that is not built in."""
+"""LAMMPS runs a potential: by ``pair_style mliap unified``, or ``fix external`` where that is not built."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def write(potential: Potential, folder: Path, structures: Structures | None = No
     """
     _refuse_other_forms(potential)
     terms, mixing = terms_of(potential.functions)
-    back = np.linalg.pinv(mixing)
+    back: FloatArray = np.linalg.pinv(mixing).astype(np.float64)
     texts = {"scaling.data": _scaling(potential, back, structures)}
     for place, number in enumerate(potential.functions.elements):
         connections = _connections(potential, place, mixing)
@@ -135,7 +135,8 @@ def _angular_forms(functions: SymmetryFunctions) -> tuple[list[tuple[int, int]],
     wanted = np.zeros((functions.l_max + 1, powers.shape[1]))
     for degree in range(functions.l_max + 1):
         wanted[degree, : degree + 1] = legendre.leg2poly([0.0] * degree + [1.0])
-    return forms, np.linalg.solve(powers.T, wanted.T).T
+    matrix: FloatArray = np.linalg.solve(powers.T, wanted.T).T.astype(np.float64)
+    return forms, matrix
 
 
 def _refuse_other_forms(potential: Potential) -> None:
@@ -179,10 +180,8 @@ def _scaling(potential: Potential, back: FloatArray, structures: Structures | No
     for place, mean in enumerate(potential.weights.compression.mean.cpu().numpy() @ back.T):
         size = np.full(len(mean), UNKNOWN)
         low, high, spread = ranges.get(place, (-size, size, np.ones(len(mean))))
-        lines += [
-            f"{place + 1} {index + 1} {low[index]:.17e} {high[index]:.17e} {mean[index]:.17e} {spread[index]:.17e}"
-            for index in range(len(mean))
-        ]
+        for index, numbers in enumerate(zip(low, high, mean, spread, strict=True), start=1):
+            lines.append(f"{place + 1} {index} " + " ".join(f"{number:.17e}" for number in numbers))
     return "\n".join(lines) + "\n"
 
 

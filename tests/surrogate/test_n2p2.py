@@ -1,4 +1,4 @@
-"""n2p2's files say what the potential says: by an independent reader, and by nnp-predict where it is there."""
+"""n2p2's files say what the potential says: by an independent reader, and by nnp-predict if there is one."""
 
 from __future__ import annotations
 
