@@ -81,7 +81,7 @@ def write(potential: Potential, folder: Path, structures: Structures | None = No
     ----------
     Singraber, Behler, Dellago, J. Chem. Theory Comput. 15, 1827 (2019), doi:10.1021/acs.jctc.8b00770.
     """
-    _refuse_other_forms(potential)
+    refuse_other_forms(potential)
     terms, mixing = terms_of(potential.functions)
     back: FloatArray = np.linalg.pinv(mixing).astype(np.float64)
     texts = {"scaling.data": _scaling(potential, back, structures)}
@@ -139,7 +139,8 @@ def _angular_forms(functions: SymmetryFunctions) -> tuple[list[tuple[int, int]],
     return forms, matrix
 
 
-def _refuse_other_forms(potential: Potential) -> None:
+def refuse_other_forms(potential: Potential) -> None:
+    """Raise InputError, naming the setting, for a potential n2p2 cannot hold."""
     functions, shape = potential.functions, potential.shape
     cutoff = functions.basis.cutoff_function
     if cutoff not in CUTOFF_TYPES:
