@@ -103,9 +103,10 @@ class SurrogateSettings(Settings):
     """Gaussians per neighbour element; None: 8, 6 or 4 for one, two or more elements."""
     l_max: Annotated[int, Field(ge=0, le=12)] | None = None
     """Highest degree in cos θ of the angular functions; None: 8, 6 or 4 likewise."""
-    angular: Literal["legendre", "behler", "none"] = "legendre"
+    angular: Literal["legendre", "behler", "behler-narrow", "none"] = "legendre"
     """Angular functions: Legendre polynomials, complete up to ``l_max``, Behler's
-    2^(1-ζ)(1 ± cos θ)^ζ with ζ = 1, 2, 4, … up to ``l_max``, or none: a pairwise model."""
+    2^(1-ζ)(1 ± cos θ)^ζ with ζ = 1, 2, 4, … up to ``l_max``, the same times a radial function of r_jk (his
+    G4; slow, ``pairs`` is always same), or none: a pairwise model."""
     pairs: Literal["all", "same"] = "all"
     """Products of two radial functions in an angular function: ``all``, or ``same``: each with itself
     alone, Behler's classical form, which n2p2 can read."""
@@ -133,8 +134,8 @@ class SurrogateSettings(Settings):
     def _angular_functions_are_some(self) -> Self:
         if self.angular == "none" and (self.l_max is not None or self.pairs != "all"):
             raise ValueError("angular: none has no angular functions; leave out l_max and pairs")
-        if self.angular == "behler" and self.l_max == 0:
-            raise ValueError("angular: behler needs l_max 1 or more; angular: none is the pairwise model")
+        if self.angular.startswith("behler") and self.l_max == 0:
+            raise ValueError(f"angular: {self.angular} needs l_max 1 or more; none is the pairwise model")
         return self
 
 

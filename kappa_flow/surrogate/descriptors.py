@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -16,8 +16,49 @@ from kappa_flow.surrogate.harmonics import real_spherical_harmonics
 from kappa_flow.surrogate.neighbors import Neighbors
 from kappa_flow.surrogate.radial import RadialBasis
 
-Angular = Literal["legendre", "behler", "none"]
+Angular = Literal["legendre", "behler", "behler-narrow", "none"]
 Pairs = Literal["all", "same"]
+
+
+class Functions(Protocol):
+    """Atom-centred functions: what training and evaluation need of them."""
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers in the potential's order."""
+
+    @property
+    def basis(self) -> RadialBasis:
+        """Radial functions."""
+
+    @property
+    def l_max(self) -> int:
+        """Highest degree in cos θ."""
+
+    @property
+    def angular(self) -> Angular:
+        """Angular functions."""
+
+    @property
+    def pairs(self) -> Pairs:
+        """Products of radial functions."""
+
+    @property
+    def n_channels(self) -> int:
+        """(Neighbour element, radial function) pairs."""
+
+    @property
+    def n_functions(self) -> int:
+        """Functions per atom."""
+
+    def environment(self, neighbors: Neighbors) -> Any:
+        """Return what the functions are made of, for ``values`` and ``pull``."""
+
+    def values(self, environment: Any) -> Tensor:
+        """Return the functions, (n_atoms, n_functions)."""
+
+    def pull(self, environment: Any, slopes: Tensor) -> Tensor:
+        """Return dE_i/dr_ij, (n_atoms, width, n_models, 3), from dE_i/dG_i, (n_atoms, n_models, F)."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +130,9 @@ class SymmetryFunctions:
             return torch.zeros(0, self.l_max + 1, dtype=torch.float64)
         if self.angular == "legendre":
             return torch.eye(self.l_max + 1, dtype=torch.float64)
-        zetas = [zeta for zeta in (1, 2, 4, 8, 16) if zeta <= self.l_max]
-        rows = np.zeros((2 * len(zetas), self.l_max + 1))
-        for row, (zeta, sign) in enumerate((zeta, sign) for zeta in zetas for sign in (1.0, -1.0)):
+        exponents = behler_exponents(self.l_max)
+        rows = np.zeros((len(exponents), self.l_max + 1))
+        for row, (zeta, sign) in enumerate(exponents):
             power = np.polynomial.polynomial.polypow([1.0, sign], zeta) * 2.0 ** (1 - zeta)
             rows[row, : zeta + 1] = np_legendre.poly2leg(power)
         return torch.tensor(rows)
@@ -178,6 +219,11 @@ class SymmetryFunctions:
 
     def _matrix(self, device: torch.device) -> Tensor:
         return self.angular_matrix.to(device)
+
+
+def behler_exponents(l_max: int) -> list[tuple[int, float]]:
+    """Return (ζ, λ) of Behler's angular functions: ζ = 1, 2, 4, … up to ``l_max``, λ = ±1."""
+    return [(zeta, sign) for zeta in (1, 2, 4, 8, 16) if zeta <= l_max for sign in (1.0, -1.0)]
 
 
 def scatter_forces(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from torch.nn.functional import one_hot, pad
 
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.protocols import Progress, quiet
-from kappa_flow.surrogate.descriptors import Environment, SymmetryFunctions
+from kappa_flow.surrogate.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors import Environment, Functions, SymmetryFunctions
 from kappa_flow.surrogate.neighbors import Neighbors, find_neighbors
 
 
@@ -89,7 +90,7 @@ class Table:
 
 
 def build_table(
-    dataset: Dataset, functions: SymmetryFunctions, compression: Compression, progress: Progress = quiet
+    dataset: Dataset, functions: Functions, compression: Compression, progress: Progress = quiet
 ) -> Table:
     """Return the training table of a data set."""
     pieces = []
@@ -117,7 +118,7 @@ def build_table(
     )
 
 
-def sample_values(dataset: Dataset, functions: SymmetryFunctions, most: int) -> tuple[Tensor, Tensor]:
+def sample_values(dataset: Dataset, functions: Functions, most: int) -> tuple[Tensor, Tensor]:
     """Return functions (n_atoms, n_functions) and species of ``most`` structures spread over the set."""
     chosen = torch.linspace(0, len(dataset) - 1, min(most, len(dataset))).round().long().tolist()
     values, species = [], []
@@ -128,7 +129,7 @@ def sample_values(dataset: Dataset, functions: SymmetryFunctions, most: int) -> 
     return torch.cat(values), torch.cat(species)
 
 
-def _piece(dataset: Dataset, functions: SymmetryFunctions, compression: Compression) -> Table:
+def _piece(dataset: Dataset, functions: Functions, compression: Compression) -> Table:
     """Return the table of one structure."""
     neighbors = find_neighbors(dataset, functions.elements, functions.basis.cutoff)
     environment = functions.environment(neighbors)
@@ -139,7 +140,7 @@ def _piece(dataset: Dataset, functions: SymmetryFunctions, compression: Compress
         forces=torch.tensor(dataset.forces).flatten(),
         energies=torch.tensor(dataset.energies),
         counts=member.sum(0)[None],
-        force_rows=force_rows(functions, neighbors, environment),
+        force_rows=rows_of(functions, neighbors, environment),
         energy_rows=(member.T @ values).flatten()[None],
         inputs=compression.inputs(values, neighbors.species),
         jacobian=jacobian,
@@ -158,7 +159,7 @@ def _widen(piece: Table, slots: int) -> Table:
 
 
 def _jacobian(
-    functions: SymmetryFunctions, neighbors: Neighbors, environment: Environment, projection: Tensor
+    functions: Functions, neighbors: Neighbors, environment: Any, projection: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return dq_i/dr_k in slots, images of one atom merged where the structure is small."""
     atoms, width = neighbors.index.shape
@@ -235,6 +236,14 @@ class _Terms:
             rows[element, every, :, self.species, :, self.species] -= product
             rows[self.species, every, :, element, :, element] -= product
         return rows.flatten(5, 6).flatten(3, 4)
+
+
+def rows_of(functions: Functions, neighbors: Neighbors, environment: Any) -> Tensor:
+    """Return the matrix X of F = X w, (3 n_atoms, n_elements n_functions), the way the functions allow."""
+    if isinstance(functions, NarrowFunctions):
+        return functions.force_rows(neighbors, environment)
+    assert isinstance(functions, SymmetryFunctions)  # noqa: S101 - there are only these two
+    return force_rows(functions, neighbors, environment)
 
 
 def force_rows(functions: SymmetryFunctions, neighbors: Neighbors, environment: Environment) -> Tensor:

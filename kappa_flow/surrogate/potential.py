@@ -18,7 +18,8 @@ from kappa_flow.documents.surrogate import SurrogateDocument
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate import files
-from kappa_flow.surrogate.descriptors import SymmetryFunctions, scatter_forces, scatter_virials
+from kappa_flow.surrogate.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions, scatter_forces, scatter_virials
 from kappa_flow.surrogate.design import Compression
 from kappa_flow.surrogate.neighbors import Neighbors, find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
@@ -66,7 +67,7 @@ class Potential:
     Behler, Parrinello, Phys. Rev. Lett. 98, 146401 (2007), doi:10.1103/PhysRevLett.98.146401.
     """
 
-    functions: SymmetryFunctions
+    functions: Functions
     shape: NetworkShape | None
     weights: Weights
     device: Device = "auto"
@@ -269,7 +270,7 @@ class Potential:
         return cls.from_parts(*files.load(folder))
 
 
-def _functions(description: dict[str, Any]) -> SymmetryFunctions:
+def _functions(description: dict[str, Any]) -> Functions:
     """Return the symmetry functions; without ``pairs`` and ``cutoff_function`` those of older potentials."""
     basis = RadialBasis(
         tuple(description["radial_centers"]),
@@ -277,13 +278,10 @@ def _functions(description: dict[str, Any]) -> SymmetryFunctions:
         description["cutoff"],
         description.get("cutoff_function", "smooth"),
     )
-    return SymmetryFunctions(
-        tuple(description["elements"]),
-        basis,
-        description["l_max"],
-        description["angular"],
-        description.get("pairs", "all"),
-    )
+    elements, l_max, angular = tuple(description["elements"]), description["l_max"], description["angular"]
+    if angular == "behler-narrow":
+        return NarrowFunctions(elements, basis, l_max)
+    return SymmetryFunctions(elements, basis, l_max, angular, description.get("pairs", "all"))
 
 
 def _resolve(device: Device) -> Literal["cpu", "cuda"]:

@@ -13,6 +13,7 @@ from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.surrogate import SurrogateDocument, TrainingHistory
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
+from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.committee import (
     Equations,
     Projected,
@@ -22,7 +23,7 @@ from kappa_flow.surrogate.committee import (
     network_forces,
     output_start,
 )
-from kappa_flow.surrogate.descriptors import SymmetryFunctions
+from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression, Table, build_table, sample_values
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
@@ -108,7 +109,7 @@ def _check(dataset: Dataset) -> None:
         raise InputError("data set forces", "all are zero", "Displace the atoms")
 
 
-def functions_for(dataset: Dataset, settings: SurrogateSettings) -> SymmetryFunctions:
+def functions_for(dataset: Dataset, settings: SurrogateSettings) -> Functions:
     """Return symmetry functions for the elements and distances of a data set.
 
     Without numbers in the settings: 8, 6 or 4 radial functions and l up to 8, 6 or 4 for one, two
@@ -121,6 +122,8 @@ def functions_for(dataset: Dataset, settings: SurrogateSettings) -> SymmetryFunc
     count = settings.radial or default
     l_max = default if settings.l_max is None else settings.l_max
     basis = RadialBasis.spread(count, nearest, settings.cutoff, settings.cutoff_function)
+    if settings.angular == "behler-narrow":
+        return NarrowFunctions(elements, basis, l_max)
     if settings.angular == "none":
         l_max = 0
     return SymmetryFunctions(elements, basis, l_max, settings.angular, settings.pairs)
@@ -140,7 +143,7 @@ def settings_for_dynamics(settings: SurrogateSettings) -> SurrogateSettings:
 def fit(
     learned: Dataset,
     held: Dataset | None,
-    functions: SymmetryFunctions,
+    functions: Functions,
     settings: SurrogateSettings,
     progress: Progress = quiet,
 ) -> tuple[Potential, TrainingHistory]:
@@ -172,7 +175,7 @@ def fit(
 
 
 def _network_shape(
-    learned: Dataset, functions: SymmetryFunctions, settings: SurrogateSettings
+    learned: Dataset, functions: Functions, settings: SurrogateSettings
 ) -> NetworkShape | None:
     """Return the networks; fewer inputs than asked where data could not tell their products apart."""
     if settings.model == "linear":

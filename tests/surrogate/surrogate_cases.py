@@ -7,6 +7,7 @@ from ase.calculators.emt import EMT
 
 from kappa_flow.documents import Dataset, Structures
 from kappa_flow.surrogate import Potential
+from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import SymmetryFunctions
 from kappa_flow.surrogate.design import Compression
 from kappa_flow.surrogate.network import NetworkShape
@@ -41,6 +42,8 @@ def salt(amplitude=0.1, seed=0):
 def salt_functions(cutoff=6.0, angular="legendre", pairs="all", cutoff_function="smooth"):
     """A few functions of two elements."""
     basis = RadialBasis.spread(3, 2.5, cutoff, cutoff_function)
+    if angular == "behler-narrow":
+        return NarrowFunctions((11, 17), basis, 4)
     return SymmetryFunctions((11, 17), basis, 4, angular, pairs)
 
 

@@ -14,6 +14,7 @@ CASES = {
     "two hidden layers": ((5, 4), {}),
     "n2p2's form": ((5,), {"angular": "behler", "pairs": "same", "cutoff_function": "poly2"}),
     "pairwise": ((5,), {"angular": "none"}),
+    "narrow": ((5,), {"angular": "behler-narrow"}),
 }
 
 
