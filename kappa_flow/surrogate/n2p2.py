@@ -15,7 +15,8 @@ from numpy.polynomial import legendre, polynomial
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate.descriptors import SymmetryFunctions
+from kappa_flow.surrogate.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions, behler_exponents
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.potential import Potential
 
@@ -34,7 +35,7 @@ class Term:
     """One of n2p2's symmetry functions, ordered as n2p2 orders them (all η and r_c are equal)."""
 
     kind: int
-    """2: radial; 9: wide angular."""
+    """2: radial; 3: narrow angular; 9: wide angular."""
     centre: float
     """r_s, Å."""
     zeta: int
@@ -95,14 +96,16 @@ def write(potential: Potential, folder: Path, structures: Structures | None = No
     return sorted(folder / name for name in texts)
 
 
-def terms_of(functions: SymmetryFunctions) -> tuple[list[Term], FloatArray]:
+def terms_of(functions: Functions) -> tuple[list[Term], FloatArray]:
     """Return n2p2's functions in n2p2's order and ours as sums of them, (n_functions, n_terms).
 
     n2p2 counts each pair of neighbours once, we twice: where both are of one element ours are twice n2p2's.
     """
     count, centers = len(functions.basis.centers), functions.basis.centers
-    forms, matrix = _angular_forms(functions)
-    pairs = functions.channel_pairs.T.tolist()
+    kind, wide = (3, functions.wide) if isinstance(functions, NarrowFunctions) else (9, functions)
+    assert isinstance(wide, SymmetryFunctions)  # noqa: S101 - there is no third class
+    forms, matrix = _angular_forms(wide)
+    pairs = wide.channel_pairs.T.tolist()
     found: list[tuple[Term, dict[int, float]]] = []
     for channel in range(functions.n_channels):
         element, n = divmod(channel, count)
@@ -113,7 +116,7 @@ def terms_of(functions: SymmetryFunctions) -> tuple[list[Term], FloatArray]:
         for (zeta, sign), column in zip(forms, matrix.T, strict=True):
             rows = functions.n_channels + place + len(pairs) * np.arange(len(column))
             shares = dict(zip(rows.tolist(), (factor * column).tolist(), strict=True))
-            found.append((Term(9, centers[first % count], zeta, sign, elements), shares))
+            found.append((Term(kind, centers[first % count], zeta, sign, elements), shares))
     found.sort(key=lambda pair: pair[0])
     mixing = np.zeros((functions.n_functions, len(found)))
     for index, (_, shares) in enumerate(found):
@@ -126,7 +129,7 @@ def _angular_forms(functions: SymmetryFunctions) -> tuple[list[tuple[int, int]],
     if functions.angular == "none":
         return [], np.zeros((0, 0))
     if functions.angular == "behler":
-        forms = [(zeta, sign) for zeta in (1, 2, 4, 8, 16) if zeta <= functions.l_max for sign in (1, -1)]
+        forms = [(zeta, int(sign)) for zeta, sign in behler_exponents(functions.l_max)]
         return forms, np.eye(len(forms))
     forms = [(1, 1), (1, -1)] + [(zeta, 1) for zeta in range(2, functions.l_max + 1)]
     powers = np.zeros((len(forms), max(functions.l_max, 1) + 1))

@@ -1,6 +1,6 @@
 """A small reader of n2p2's files and the energy they give, by plain sums over pairs of neighbours.
 
-Written from n2p2's documentation (symmetry function types 2 and 9, CT_COS and CT_POLY2, activation p),
+Written from n2p2's documentation (symmetry function types 2, 3 and 9, CT_COS and CT_POLY2, activation p),
 independent of the exporter and of the potential.
 """
 
@@ -69,8 +69,9 @@ class N2p2:
         for (one, d1, v1), (two, d2, v2) in combinations(near, 2):
             if sorted((one, two)) == sorted(function["elements"]):
                 angle = (1 + sign * (v1 @ v2) / (d1 * d2)) ** zeta
-                spread = math.exp(-eta * ((d1 - rs) ** 2 + (d2 - rs) ** 2))
-                total += angle * spread * self.fade(d1 / rc) * self.fade(d2 / rc)
+                sides = [d1, d2] if function["type"] == 9 else [d1, d2, float(np.linalg.norm(v1 - v2))]
+                spread = math.exp(-eta * sum((side - rs) ** 2 for side in sides))
+                total += angle * spread * math.prod(self.fade(side / rc) for side in sides)
         return 2.0 ** (1 - zeta) * total
 
     def fade(self, x):
@@ -96,9 +97,9 @@ def read_function(words):
         kind, element, eta, rs, rc = words
         return {"type": 2, "elements": (element,), "eta": float(eta), "rs": float(rs), "rc": float(rc)}
     kind, one, two, eta, sign, zeta, rc, rs = words
-    assert kind == "9"
+    assert kind in ("3", "9")
     numbers = {"eta": float(eta), "lambda": float(sign), "zeta": int(zeta), "rc": float(rc), "rs": float(rs)}
-    return {"type": 9, "elements": (one, two), **numbers}
+    return {"type": int(kind), "elements": (one, two), **numbers}
 
 
 def order(function):

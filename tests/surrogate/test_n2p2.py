@@ -17,6 +17,7 @@ from kappa_flow.surrogate import n2p2
 FORMS = {
     "behler": {"angular": "behler", "pairs": "same", "cutoff_function": "poly2"},
     "legendre": {"angular": "legendre", "pairs": "same", "cutoff_function": "poly2"},
+    "narrow": {"angular": "behler-narrow", "cutoff_function": "poly2"},
     "cosine": {"angular": "behler", "pairs": "same", "cutoff_function": "cosine"},
     "pairwise": {"angular": "none", "cutoff_function": "poly2"},
 }
