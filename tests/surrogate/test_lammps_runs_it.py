@@ -12,7 +12,7 @@ from surrogate_cases import copper, one, random_potential, salt, salt_functions
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
-from kappa_flow.references.lammps import BAR, _open
+from kappa_flow.references.lammps import BAR, open_lammps
 from kappa_flow.surrogate import Potential, train
 from kappa_flow.surrogate.lammps import ExternalForces, MliapPotential
 
@@ -23,7 +23,7 @@ SALT = ("Cl", "Na")
 
 def lammps_with(atoms, elements):
     """A LAMMPS that holds the atoms, and its frame."""
-    lmp, prism = _open(), Prism(atoms.cell.array, pbc=True)
+    lmp, prism = open_lammps(), Prism(atoms.cell.array, pbc=True)
     xhi, yhi, zhi, xy, xz, yz = (float(value) for value in prism.get_lammps_prism())
     for line in (
         "units metal",
