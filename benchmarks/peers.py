@@ -15,6 +15,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from phono3py import Phono3py
+from phonopy.interface.mlp import PhonopyMLP
 from phonopy.structure.atoms import PhonopyAtoms
 
 FloatArray = NDArray[np.float64]
@@ -97,10 +98,8 @@ def from_forces(ph3: Phono3py, forces: FloatArray, mesh: Sequence[int]) -> float
     return solve_kappa(ph3, mesh)
 
 
-def pypolymlp(
-    images: Sequence[Atoms], truth: Phono3py, forces: FloatArray, mesh: Sequence[int]
-) -> PeerResult:
-    """Train pypolymlp with phono3py's defaults and solve κ from its forces on the cells of ``truth``."""
+def train_pypolymlp(images: Sequence[Atoms], truth: Phono3py) -> tuple[PhonopyMLP, float]:
+    """Train pypolymlp with phono3py's defaults; return it and the seconds it took."""
     trainer = strained(truth, images[0].cell.array)
     displacements, labels, energies = on_supercell(images, trainer.supercell)
     start = time.perf_counter()
@@ -108,12 +107,25 @@ def pypolymlp(
     trainer.develop_mlp()
     seconds = time.perf_counter() - start
     assert trainer.mlp is not None
-    cells = truth.supercells_with_displacements
-    assert cells is not None
-    predicted = np.array(trainer.mlp.evaluate([*cells, truth.supercell])[1])
-    predicted = predicted[:-1] - predicted[-1]
+    return trainer.mlp, seconds
+
+
+def pypolymlp(
+    images: Sequence[Atoms], truth: Phono3py, forces: FloatArray, mesh: Sequence[int]
+) -> PeerResult:
+    """Train pypolymlp and solve κ from its forces on the cells of ``truth``."""
+    trained, seconds = train_pypolymlp(images, truth)
+    predicted = pypolymlp_forces(trained, truth)
     rmse = float(np.sqrt(np.mean((predicted - forces) ** 2)))
     return PeerResult(from_forces(truth, predicted, mesh), seconds, rmse)
+
+
+def pypolymlp_forces(trained: PhonopyMLP, truth: Phono3py) -> FloatArray:
+    """Return the forces on the displaced cells of ``truth``, those of the perfect cell taken off."""
+    cells = truth.supercells_with_displacements
+    assert cells is not None
+    predicted = np.array(trained.evaluate([*cells, truth.supercell])[1])
+    return predicted[:-1] - predicted[-1]
 
 
 def symfc(

@@ -91,9 +91,9 @@ def finite_differences() -> tuple[Phono3py, peers.FloatArray]:
     return ph3, np.array(ph3.forces)
 
 
-def ours(path: Path, count: int, surrogate: dict[str, Any], target: float) -> dict[str, Any]:
-    """Train on the first ``count`` cells and solve κ through kappa_flow's own pipeline."""
-    config = RunConfig.from_mapping(
+def config_for(path: Path, count: int, surrogate: dict[str, Any]) -> RunConfig:
+    """Return the run: the first ``count`` cells of a set, κ on the mesh of the truth."""
+    return RunConfig.from_mapping(
         {
             "structure": {"file": "fd_truth/POSCAR-unitcell", "supercell": [2, 2, 2]},
             "dataset": {"files": [path.name], "limit": count},
@@ -102,6 +102,24 @@ def ours(path: Path, count: int, surrogate: dict[str, Any], target: float) -> di
         },
         folder=DATA,
     )
+
+
+def trained_on(path: Path, count: int) -> SurrogateDocument:
+    """Return the surrogate of the first ``count`` cells with default settings."""
+    config = config_for(path, count, {})
+    documents = pipeline.inputs(config)
+    for task in pipeline.tasks(config):
+        documents[task.name] = pipeline.perform(task, config, documents, pipeline.Bench())
+        if isinstance(documents[task.name], SurrogateDocument):
+            break
+    found = documents["surrogate.0"]
+    assert isinstance(found, SurrogateDocument)
+    return found
+
+
+def ours(path: Path, count: int, surrogate: dict[str, Any], target: float) -> dict[str, Any]:
+    """Train on the first ``count`` cells and solve κ through kappa_flow's own pipeline."""
+    config = config_for(path, count, surrogate)
     seconds: dict[str, float] = {}
     documents = pipeline.run_all(config, done=lambda task, _, spent: seconds.__setitem__(task.name, spent))
     trained, solved = documents["surrogate.0"], documents["bte"]

@@ -11,6 +11,7 @@ from kappa_flow.cli import (
     cancel,
     check,
     doctor,
+    evaluate,
     export,
     init,
     query,
@@ -21,6 +22,7 @@ from kappa_flow.cli import (
     show,
     status,
     submit,
+    train,
     worker,
 )
 from kappa_flow.errors import KappaFlowError
@@ -39,12 +41,15 @@ UsageError = typer.BadParameter.__mro__[2]
 
 INTERRUPTED = 130
 START, WORK, RESULT = "Calculate", "Mend and watch", "Results"
+POTENTIAL = "Potentials alone"
 for command, panel in (
     (init.init, START),
     (check.check, START),
     (run.run, START),
     (submit.submit, START),
     (worker.worker, START),
+    (train.train, POTENTIAL),
+    (evaluate.evaluate, POTENTIAL),
     (status.status, WORK),
     (rerun.rerun, WORK),
     (repair.repair, WORK),

@@ -163,8 +163,9 @@ def _map_paths(value: Any, change: Callable[[Path], object]) -> Any:
 
 
 def _first_complaint(error: ValidationError, name: str) -> tuple[str, str, str]:
-    # Where several kinds of value would do, the deepest complaint is about the kind that was meant.
-    complaint = max(error.errors(), key=lambda one: len(one["loc"]))
+    # Where several kinds of value would do, the kind that was meant is not refused for its type, and its
+    # complaint is the deepest.
+    complaint = max(error.errors(), key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
     where = ".".join(
         str(part)
         for part in complaint["loc"]

@@ -97,8 +97,8 @@ class SurrogateSettings(Settings):
     """Solve E = w·G in closed form before the network learns what is left."""
     committee: Annotated[int, Field(ge=1)] = 8
     """Members; at least 4 are needed for an error bar."""
-    cutoff: Positive = 7.0
-    """Å."""
+    cutoff: Positive | Literal["auto"] = 7.0
+    """Å, or ``auto``: a sphere of 70 atoms at the density of the data, at most the smallest cell height."""
     radial: Annotated[int, Field(ge=2, le=40)] | None = None
     """Gaussians per neighbour element; None: 8, 6 or 4 for one, two or more elements."""
     l_max: Annotated[int, Field(ge=0, le=12)] | None = None

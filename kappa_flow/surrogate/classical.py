@@ -14,7 +14,6 @@ from kappa_flow.surrogate.descriptors import (
     Pairs,
     SymmetryFunctions,
     behler_exponents,
-    scatter_forces,
 )
 from kappa_flow.surrogate.neighbors import Neighbors
 from kappa_flow.surrogate.radial import RadialBasis
@@ -70,7 +69,7 @@ class NarrowFunctions:
 
     def environment(self, neighbors: Neighbors) -> Triplets:
         """Return functions and derivatives of every atom."""
-        kinds = one_hot(neighbors.species[neighbors.index], len(self.elements)).to(neighbors.vectors.dtype)
+        kinds = one_hot(neighbors.kinds, len(self.elements)).to(neighbors.vectors.dtype)
         per_pair = 2 * len(self.basis.centers) + 8 * len(behler_exponents(self.l_max)) + 8
         atoms = max(1, CHUNK // (neighbors.width**2 * per_pair))
         blocks = zip(torch.split(neighbors.vectors, atoms), torch.split(kinds, atoms), strict=True)
@@ -91,7 +90,7 @@ class NarrowFunctions:
         for element in range(len(self.elements)):
             own = (neighbors.species == element).to(environment.values.dtype)
             pairs = environment.derivative.transpose(2, 3) * own[:, None, None, None]
-            rows.append(scatter_forces(neighbors, pairs).flatten(1))
+            rows.append(_scatter(neighbors, pairs).flatten(1))
         return torch.cat(rows).T
 
     def _block(self, vectors: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,3 +146,9 @@ class NarrowFunctions:
             values.append(2.0 ** (1 - zeta) * base**zeta)
             slopes.append(2.0 ** (1 - zeta) * sign * zeta * base ** (zeta - 1))
         return torch.stack(values, -1), torch.stack(slopes, -1)
+
+
+def _scatter(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:
+    """Return F_k = Σ_j ∂E_k/∂r_kj - Σ_i ∂E_i/∂r_ik, (n_models, n_atoms, 3)."""
+    forces = pair_slopes.sum(1)
+    return forces.index_add(0, neighbors.index.flatten(), -pair_slopes.flatten(0, 1)).transpose(0, 1)

@@ -152,7 +152,7 @@ class SymmetryFunctions:
         count = len(self.elements)
         if count == 1:
             return values
-        chosen = torch.nn.functional.one_hot(neighbors.species[neighbors.index], count).to(values.dtype)
+        chosen = torch.nn.functional.one_hot(neighbors.kinds, count).to(values.dtype)
         return (chosen[..., :, None] * values[..., None, :]).flatten(-2)
 
     def values(self, environment: Environment) -> Tensor:
@@ -224,28 +224,3 @@ class SymmetryFunctions:
 def behler_exponents(l_max: int) -> list[tuple[int, float]]:
     """Return (ζ, λ) of Behler's angular functions: ζ = 1, 2, 4, … up to ``l_max``, λ = ±1."""
     return [(zeta, sign) for zeta in (1, 2, 4, 8, 16) if zeta <= l_max for sign in (1.0, -1.0)]
-
-
-def scatter_forces(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:
-    """Return forces from dE_i/dr_ij: F_k = Σ_j ∂E_k/∂r_kj - Σ_i ∂E_i/∂r_ik.
-
-    Parameters
-    ----------
-    neighbors : Neighbors
-    pair_slopes : Tensor
-        (n_atoms, width, n_models, 3).
-
-    Returns
-    -------
-    Tensor
-        (n_models, n_atoms, 3).
-    """
-    forces = pair_slopes.sum(1)
-    return forces.index_add(0, neighbors.index.flatten(), -pair_slopes.flatten(0, 1)).transpose(0, 1)
-
-
-def scatter_virials(neighbors: Neighbors, pair_slopes: Tensor) -> Tensor:
-    """Return dE/dε = Σ_ij r_ij ⊗ ∂E_i/∂r_ij of one model, symmetrised, (n_structures, 3, 3)."""
-    virial = torch.einsum("ijx,ijy->ixy", neighbors.vectors, pair_slopes[:, :, 0])
-    total = virial.new_zeros(neighbors.n_structures, 3, 3).index_add(0, neighbors.structure, virial)
-    return 0.5 * (total + total.transpose(1, 2))

@@ -14,7 +14,11 @@ from kappa_flow.documents.dataset import Dataset
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import Environment, Functions, SymmetryFunctions
+from kappa_flow.surrogate.kernels import functions_of
 from kappa_flow.surrogate.neighbors import Neighbors, find_neighbors
+
+MOST_CENTRES = 4096
+"""Atoms whose functions are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +125,8 @@ def build_table(
 def sample_values(dataset: Dataset, functions: Functions, most: int) -> tuple[Tensor, Tensor]:
     """Return functions (n_atoms, n_functions) and species of ``most`` structures spread over the set."""
     chosen = torch.linspace(0, len(dataset) - 1, min(most, len(dataset))).round().long().tolist()
-    values, species = [], []
-    for number in chosen:
-        neighbors = find_neighbors(dataset.geometry([number]), functions.elements, functions.basis.cutoff)
-        values.append(functions.values(functions.environment(neighbors)))
-        species.append(neighbors.species)
-    return torch.cat(values), torch.cat(species)
+    parts = [part[2:] for part in functions_of(functions, dataset.geometry(chosen), MOST_CENTRES)]
+    return torch.cat([values for values, _ in parts]), torch.cat([species for _, species in parts])
 
 
 def _piece(dataset: Dataset, functions: Functions, compression: Compression) -> Table:
@@ -203,7 +203,7 @@ class _Terms:
         gradient = environment.gradient.permute(0, 2, 3, 1).contiguous()
         derivative = outward.permute(0, 2, 3, 1).contiguous()[:, :, :, None] * harmonics[:, None, None]
         derivative += radial.transpose(1, 2).contiguous()[:, None, :, None] * gradient[:, :, None]
-        kinds = one_hot(neighbors.species[neighbors.index], elements).to(radial.dtype).movedim(-1, 0)
+        kinds = one_hot(neighbors.kinds, elements).to(radial.dtype).movedim(-1, 0)
         return cls(neighbors.species, neighbors.index, kinds, radial, outward, derivative)
 
     def degree_rows(self, part: slice, moments: Tensor, sign: float) -> Tensor:

@@ -17,7 +17,7 @@ from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions, behler_exponents
-from kappa_flow.surrogate.neighbors import find_neighbors
+from kappa_flow.surrogate.kernels import functions_of
 from kappa_flow.surrogate.potential import Potential
 
 CUTOFF_TYPES: Final = {"poly2": 6, "cosine": 1}
@@ -193,14 +193,10 @@ def _ranges(
     potential: Potential, back: FloatArray, structures: Structures
 ) -> dict[int, tuple[FloatArray, FloatArray, FloatArray]]:
     """Return smallest, largest and spread of n2p2's functions by element."""
-    values, species = [], []
-    for index in range(len(structures)):
-        neighbors = find_neighbors(
-            structures.geometry([index]), potential.functions.elements, potential.cutoff
-        )
-        found = potential.functions.values(potential.functions.environment(neighbors))
-        values.append(found.numpy() @ back.T)
-        species.append(neighbors.species.numpy())
+    found = functions_of(potential.functions, structures, 1024)
+    values, species = zip(
+        *((values.numpy() @ back.T, own.numpy()) for _, _, values, own in found), strict=True
+    )
     all_values, all_species = np.concatenate(values), np.concatenate(species)
     parts = {place: all_values[all_species == place] for place in set(all_species.tolist())}
     return {place: (part.min(0), part.max(0), part.std(0)) for place, part in parts.items()}

@@ -1,38 +1,39 @@
-"""Neighbour lists of many periodic structures at once, padded to one width."""
+"""Neighbour lists padded to one width: what torch works on, whatever the device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kappa_flow.arrays import FloatArray
+from kappa_flow.arrays import IntArray
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
-
-CHUNK = 4_000_000
-"""Most candidate distances held at a time."""
+from kappa_flow.surrogate.bins import Bins
 
 
 @dataclass(frozen=True)
 class Neighbors:
-    """Neighbours of every atom within the cutoff, periodic images counted one by one.
+    """Neighbours within the cutoff of a range of atoms, the centres; periodic images count one by one.
 
     Unused places hold the atom itself as index and a vector as long as the cutoff, where every
     radial function and its derivative vanish, so that sums need no mask.
     """
 
     index: Tensor
-    """Row of the neighbour, (n_atoms, width) int64."""
+    """Row of the neighbour among all atoms, (n_centres, width) int64."""
     vectors: Tensor
-    """From the atom to its neighbour, Å, (n_atoms, width, 3)."""
+    """From the centre to its neighbour, Å, (n_centres, width, 3)."""
+    kinds: Tensor
+    """Position of the neighbour's element in the potential's list, (n_centres, width) int64."""
     structure: Tensor
-    """Structure each atom belongs to, (n_atoms,) int64."""
+    """Structure each centre belongs to, (n_centres,) int64."""
     species: Tensor
-    """Position of each atom's element in the potential's list, (n_atoms,) int64."""
+    """Position of each centre's element in the potential's list, (n_centres,) int64."""
     n_structures: int
 
     @property
@@ -40,11 +41,29 @@ class Neighbors:
         """Places per atom."""
         return int(self.index.shape[1])
 
+    @classmethod
+    def of(cls, bins: Bins, species: Tensor, first: int, last: int) -> Self:
+        """Search the neighbours of the atoms ``first`` up to ``last`` on the device of ``species``.
+
+        ``species`` holds the position of every atom's element in the potential's list.
+        """
+        centre, others, vectors = bins.search(first, last, species.device)
+        counts = torch.bincount(centre, minlength=last - first)
+        width = max(1, int(counts.max())) if last > first else 1
+        place = torch.arange(len(centre), device=species.device) - (torch.cumsum(counts, 0) - counts)[centre]
+        index = torch.arange(first, last, device=species.device)[:, None].repeat(1, width)
+        padded = vectors.new_zeros(last - first, width, 3)
+        padded[..., 0] = bins.cutoff
+        index[centre, place] = others
+        padded[centre, place] = vectors
+        owner = torch.from_numpy(bins.owner[first:last]).to(species.device)
+        return cls(index, padded, species[index], owner, species[first:last], len(bins.cells))
+
 
 def find_neighbors(
     structures: Structures, elements: Sequence[int], cutoff: float, device: str = "cpu"
 ) -> Neighbors:
-    """Return the padded neighbour list of a batch of structures.
+    """Return the padded neighbour list of all atoms of a batch of structures.
 
     Cells of any shape, also smaller than the cutoff; all three directions are periodic.
 
@@ -63,72 +82,24 @@ def find_neighbors(
     InputError
         For an element the potential does not know, or a cell without volume.
     """
-    species = _species(structures, elements)
-    centres, others, vectors = [], [], []
-    for start, (cell, _, positions) in zip(structures.offsets, structures.split(), strict=False):
-        first, second, vector = _pairs(cell, positions, cutoff)
-        centres.append(first + int(start))
-        others.append(second + int(start))
-        vectors.append(vector)
-    index, padded = _pad(torch.cat(centres), torch.cat(others), torch.cat(vectors), len(species), cutoff)
-    owner = torch.repeat_interleave(torch.arange(len(structures)), torch.tensor(structures.n_atoms))
-    return Neighbors(
-        index.to(device), padded.to(device), owner.to(device), species.to(device), len(structures)
-    )
+    species = torch.tensor(places_of(structures.numbers, elements), device=device)
+    return Neighbors.of(Bins.of(structures, cutoff), species, 0, len(species))
 
 
-def _species(structures: Structures, elements: Sequence[int]) -> Tensor:
-    order = {number: place for place, number in enumerate(elements)}
-    unknown = sorted(set(structures.numbers.tolist()) - set(order))
+def places_of(numbers: IntArray, elements: Sequence[int]) -> IntArray:
+    """Return the position of each atomic number in the potential's list.
+
+    Raises
+    ------
+    InputError
+        For an element the potential does not know.
+    """
+    unknown = sorted(set(np.unique(numbers).tolist()) - set(elements))
     if unknown:
         raise InputError(
             f"atomic number {unknown[0]}",
-            f"the potential knows only {sorted(order)}",
+            f"the potential knows only {sorted(elements)}",
             "Train it on structures that hold this element",
         )
-    return torch.tensor([order[number] for number in structures.numbers.tolist()], dtype=torch.int64)
-
-
-def _pairs(cell: FloatArray, positions: FloatArray, cutoff: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Return atom, neighbour and vector of all pairs of one structure, ordered by atom."""
-    volume = abs(float(np.linalg.det(cell)))
-    if not volume > 1e-6:
-        raise InputError(f"cell volume {volume} Å³", "a periodic cell is needed", "Give three vectors")
-    heights = volume / np.linalg.norm(np.cross(np.roll(cell, -1, axis=0), np.roll(cell, -2, axis=0)), axis=1)
-    reach = [torch.arange(-n, n + 1) for n in np.ceil(cutoff / heights).astype(int).tolist()]
-    lattice = torch.tensor(cell)
-    shifts = torch.cartesian_prod(*reach).to(torch.float64) @ lattice
-    fractional = positions @ np.linalg.inv(cell)
-    home = torch.tensor((fractional - np.floor(fractional)) @ cell)
-    images = (home[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
-    near = _within_box(images, home, cutoff)
-    images, identity = images[near], near % len(home)
-    rows = max(1, CHUNK // max(1, len(images)))
-    found = []
-    for start in range(0, len(home), rows):
-        block = home[start : start + rows]
-        squared = (images[None, :, :] - block[:, None, :]).square().sum(-1)
-        first, second = torch.nonzero((squared < cutoff**2) & (squared > 1e-12), as_tuple=True)
-        found.append((first + start, identity[second], images[second] - block[first]))
-    first, second, vectors = (torch.cat(part) for part in zip(*found, strict=True))
-    return first, second, vectors
-
-
-def _within_box(images: Tensor, home: Tensor, cutoff: float) -> Tensor:
-    """Return which images lie within the cutoff of the box around the home atoms."""
-    low, high = home.amin(0) - cutoff, home.amax(0) + cutoff
-    return torch.nonzero(((images >= low) & (images <= high)).all(1)).flatten()
-
-
-def _pad(
-    first: Tensor, second: Tensor, vectors: Tensor, n_atoms: int, cutoff: float
-) -> tuple[Tensor, Tensor]:
-    counts = torch.bincount(first, minlength=n_atoms)
-    width = max(1, int(counts.max())) if n_atoms else 1
-    place = torch.arange(len(first)) - (torch.cumsum(counts, 0) - counts)[first]
-    index = torch.arange(n_atoms)[:, None].repeat(1, width)
-    padded = torch.zeros(n_atoms, width, 3, dtype=torch.float64)
-    padded[..., 0] = cutoff
-    index[first, place] = second
-    padded[first, place] = vectors
-    return index, padded
+    order = np.argsort(elements)
+    return order[np.searchsorted(np.array(elements), numbers, sorter=order)].astype(np.int64)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from kappa_flow.surrogate.neighbors import Neighbors
-from kappa_flow.surrogate.potential import Potential, Weights
+from kappa_flow.surrogate.potential import Potential
+from kappa_flow.surrogate.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -52,38 +53,33 @@ def evaluate_pairs(
         chosen = order[start : start + int(own.sum())]
         rows = torch.repeat_interleave(torch.arange(len(own), device=own.device), own)
         place = torch.arange(len(rows), device=own.device) - (torch.cumsum(own, 0) - own)[rows]
-        neighbors = _padded(
-            species[atoms], Pairs(rows, pairs.species[chosen], pairs.vectors[chosen]), place, potential
-        )
-        single, pulled = potential.local(neighbors, weights)
-        energies[atoms] = single.mean(0)[: len(own)]
-        slopes[chosen] = pulled[rows, place, 0]
+        mine = Pairs(rows, pairs.species[chosen], pairs.vectors[chosen])
+        neighbors = _padded(species[atoms], mine, place, potential.cutoff)
+        environment = potential.functions.environment(neighbors)
+        values = potential.functions.values(environment)
+        single, steep = weights.energies_and_slopes(potential.shape, values, neighbors.species, members=False)
+        energies[atoms] = single
+        slopes[chosen] = potential.functions.pull(environment, steep)[rows, place, 0]
     return energies, slopes
 
 
 def _chunks(potential: Potential, counts: Tensor) -> Iterator[tuple[slice, int]]:
     """Yield atoms that fit into the potential's memory together, and their first place in the list."""
-    if len(counts) == 0:
-        return
-    width = max(1, int(counts.max()))
-    size = max(1, int(potential.memory * 2**30 / (width * potential.bytes_per_pair(1))))
+    functions, width = potential.functions, max(1, int(counts.max())) if len(counts) else 1
+    n_lm, channels = (functions.l_max + 1) ** 2, functions.n_channels
+    per_atom = width * (12 * n_lm + 8 * channels + 8) + 5 * functions.n_functions
+    size = max(1, int(potential.memory * 2**30 / (8 * per_atom)))
     starts = torch.cumsum(counts, 0) - counts
     for first in range(0, len(counts), size):
         yield slice(first, min(first + size, len(counts))), int(starts[first])
 
 
-def _padded(species: Tensor, pairs: Pairs, place: Tensor, potential: Potential) -> Neighbors:
-    """Return the padded list. After the atoms stands one lone atom of each element.
-
-    Neighbours may be ghosts without a row: the index names the lone atom of the neighbour's element,
-    which is all that symmetry functions ask of it.
-    """
-    atoms, elements = len(species), len(potential.functions.elements)
+def _padded(species: Tensor, pairs: Pairs, place: Tensor, cutoff: float) -> Neighbors:
+    """Return the padded list of these atoms; neighbours may be ghosts, so no index names them."""
     width = max(1, int(place.max()) + 1) if len(place) else 1
-    index = torch.arange(atoms + elements, device=species.device)[:, None].repeat(1, width)
-    vectors = pairs.vectors.new_zeros(atoms + elements, width, 3)
-    vectors[..., 0] = potential.cutoff
-    index[pairs.centre, place] = atoms + pairs.species
+    index = torch.arange(len(species), device=species.device)[:, None].repeat(1, width)
+    kinds, vectors = species[index], pairs.vectors.new_zeros(len(species), width, 3)
+    vectors[..., 0] = cutoff
+    kinds[pairs.centre, place] = pairs.species
     vectors[pairs.centre, place] = pairs.vectors
-    kinds = torch.cat([species, torch.arange(elements, device=species.device)])
-    return Neighbors(index, vectors, torch.zeros_like(kinds), kinds, 1)
+    return Neighbors(index, vectors, kinds, torch.zeros_like(species), species, 1)

@@ -10,52 +10,25 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from ase.calculators.calculator import Calculator
-from torch import Tensor
 
-from kappa_flow.arrays import AnyArray
+from kappa_flow.arrays import AnyArray, FloatArray
 from kappa_flow.documents.structures import Evaluation, Structures
 from kappa_flow.documents.surrogate import SurrogateDocument
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate import files
 from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions, scatter_forces, scatter_virials
+from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression
-from kappa_flow.surrogate.neighbors import Neighbors, find_neighbors
+from kappa_flow.surrogate.extrapolation import TrainingDomain
+from kappa_flow.surrogate.kernels import functions_of, kernel_for
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.weights import Weights
 
 Device = Literal["auto", "cpu", "cuda"]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What training finds. M members, E elements, F symmetry functions; all float64."""
-
-    compression: Compression
-    linear: Tensor
-    """w, eV, (M, E, F)."""
-    network: Tensor
-    """Network parameters, (M, n_parameters); no columns without a network."""
-    atomic: Tensor
-    """Energy of an atom of each element in the mean environment, eV, (M, E)."""
-
-    def to(self, device: str) -> Weights:
-        """Return the same on another device."""
-        compression = Compression(self.compression.mean.to(device), self.compression.projection.to(device))
-        return Weights(compression, self.linear.to(device), self.network.to(device), self.atomic.to(device))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one batch of structures evaluates to, on the CPU."""
-
-    energies: Tensor
-    """(n_structures,), eV."""
-    member_forces: Tensor
-    """(n_models, n_atoms, 3), eV/Å: of every member, or of the mean alone."""
-    stresses: Tensor
-    """(n_structures, 3, 3), eV/Å³."""
+MOST_CENTRES = 8192
+"""Centres evaluated at once, at most: their slopes stay near the processor."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +79,54 @@ class Potential:
             For an element the potential does not know, or CUDA asked for where there is none.
         """
         device = _resolve(self.device)
-        weights = self.weights.to(device)
-        batches, done = [], 0
-        for chosen in self._batches(structures, self.members if members else 1):
-            progress(done, len(structures), "force evaluations")
-            batches.append(self._evaluate(structures.geometry(chosen), weights, device, members=members))
-            done += len(chosen)
+        kernel = kernel_for(self.functions, structures, self.members if members else 1, device)
+        weights, energies = self.weights.to(device), np.zeros(len(structures))
+        first, step = 0, self._most_centres(device, self.members if members else 1)
+        while first < len(kernel.species):
+            last = min(first + step, len(kernel.species))
+            progress(int(kernel.bins.owner[first]), len(structures), "force evaluations")
+            try:
+                values = kernel.values(first, last)
+                single, slopes = weights.energies_and_slopes(
+                    self.shape, values, kernel.species[first:last], members=members
+                )
+                kernel.pull(slopes)
+            except torch.OutOfMemoryError:
+                if step == 1:
+                    raise
+                step = max(1, (last - first) // 2)
+                continue
+            np.add.at(energies, kernel.bins.owner[first:last], single.cpu().numpy())
+            first = last
         progress(len(structures), len(structures), "force evaluations")
-        forces = torch.cat([batch.member_forces for batch in batches], 1).numpy()
+        forces, virials = kernel.forces, kernel.virials
+        volumes = np.abs(np.linalg.det(structures.cells))[:, None, None]
         return Evaluation(
-            energies=torch.cat([batch.energies for batch in batches]).numpy(),
+            energies=energies,
             forces=forces.mean(0),
-            stresses=torch.cat([batch.stresses for batch in batches]).numpy(),
+            stresses=0.5 * (virials + virials.transpose(0, 2, 1)) / volumes,
             member_forces=forces if members else None,
         )
+
+    def extrapolation(self, structures: Structures, progress: Progress = quiet) -> FloatArray:
+        """Return how far each atom lies outside the training data, (n_atoms,): 1 is the edge.
+
+        Raises
+        ------
+        InputError
+            For a potential saved before training kept this, or an element it does not know.
+        """
+        domain = self.weights.domain
+        if domain is None:
+            raise InputError("potential", "does not know where its training atoms were", "Train it anew")
+        found = np.empty(len(structures.numbers))
+        for first, last, values, species in functions_of(
+            self.functions, structures, self._most_centres("cpu", 1)
+        ):
+            progress(first, len(found), "distances from the training data")
+            found[first:last] = domain.distances(values, species).numpy()
+        progress(len(found), len(found), "distances from the training data")
+        return found
 
     def evaluate(self, structures: Structures, progress: Progress = quiet) -> Evaluation:
         """Return :meth:`predict` with members: what a ForceModel does."""
@@ -143,58 +150,14 @@ class Potential:
 
         n2p2.write(self, Path(folder), structures)
 
-    def local(
-        self, neighbors: Neighbors, weights: Weights, *, members: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Return E_i, (n_members, n_atoms), eV, and ∂E_i/∂r_ij, (n_atoms, width, n_models, 3), eV/Å.
-
-        ``weights`` are this potential's, on the device of the neighbours; without ``members`` the
-        derivatives are those of the mean.
-        """
-        functions = self.functions
-        environment = functions.environment(neighbors)
-        values, species = functions.values(environment), neighbors.species
-        slopes = weights.linear.transpose(0, 1)[species]
-        energies = weights.atomic[:, species]
-        centred = values - weights.compression.mean[species]
-        energies = energies + torch.einsum("imf,if->mi", slopes, centred)
-        if self.shape is not None:
-            inputs = weights.compression.inputs(values, species)
-            energies = energies + self.shape.energies(weights.network, inputs, species)
-            bent = self.shape.slopes(weights.network, inputs, species).transpose(0, 1)
-            slopes = slopes + bent @ weights.compression.projection.transpose(1, 2)[species]
-        if not members:
-            slopes = slopes.mean(1, keepdim=True)
-        return energies, functions.pull(environment, slopes)
-
-    def _evaluate(self, structures: Structures, weights: Weights, device: str, *, members: bool) -> Batch:
-        neighbors = find_neighbors(structures, self.functions.elements, self.cutoff, device)
-        energies, pairs = self.local(neighbors, weights, members=members)
-        virials = scatter_virials(neighbors, pairs.mean(2, keepdim=True)).cpu()
-        volumes = torch.tensor(structures.cells).det().abs()
-        total = energies.new_zeros(len(structures)).index_add(0, neighbors.structure, energies.mean(0))
-        forces = scatter_forces(neighbors, pairs).cpu()
-        return Batch(total.cpu(), forces, virials / volumes[:, None, None])
-
-    def bytes_per_pair(self, models: int) -> float:
-        """Return the memory an atom's neighbour takes when that many models are evaluated."""
+    def _most_centres(self, device: str, models: int) -> int:
+        """Return how many centres fit into the memory at once."""
         n_lm, channels = (self.functions.l_max + 1) ** 2, self.functions.n_channels
-        return 8.0 * (10 * n_lm + 6 * channels + models * (2 * n_lm + 2 * channels + 8))
-
-    def _batches(self, structures: Structures, models: int) -> list[list[int]]:
-        """Split the structures so that a batch stays within the memory."""
-        volumes = np.abs(np.linalg.det(structures.cells))
-        width = 1.3 * 4.19 * self.cutoff**3 * structures.n_atoms / volumes + 8.0
-        sizes = structures.n_atoms * width * self.bytes_per_pair(models) / 2**30
-        batches: list[list[int]] = []
-        filled = np.inf
-        for index, size in enumerate(sizes):
-            if filled + size > self.memory:
-                batches.append([])
-                filled = 0.0
-            batches[-1].append(index)
-            filled += float(size)
-        return batches
+        per_atom = (3 + 2 * models) * self.functions.n_functions + n_lm * channels
+        if device != "cpu":
+            per_pair = 10 * n_lm + 6 * channels + models * (2 * n_lm + 2 * channels + 8)
+            per_atom += int(0.1 * 4.19 * self.cutoff**3) * per_pair
+        return max(1, min(int(self.memory * 2**30 / (8 * per_atom)), MOST_CENTRES))
 
     def description(self) -> dict[str, Any]:
         """Return all but the weights, JSON-safe."""
@@ -218,6 +181,7 @@ class Potential:
     def arrays(self) -> dict[str, AnyArray]:
         """Return all weights by name: shapes as in :class:`Weights`."""
         weights = self.weights
+        domain = weights.domain
         named = {
             "mean": weights.compression.mean,
             "projection": weights.compression.projection,
@@ -225,6 +189,12 @@ class Potential:
             "network": weights.network,
             "atomic": weights.atomic,
         }
+        if domain is not None:
+            named |= {
+                "domain_mean": domain.mean,
+                "domain_whitening": domain.whitening,
+                "domain_limit": domain.limit,
+            }
         return {name: tensor.cpu().numpy() for name, tensor in named.items()}
 
     @classmethod
@@ -244,7 +214,12 @@ class Potential:
                 shape = NetworkShape(len(functions.elements), description["n_inputs"], hidden)
             tensors = {name: torch.tensor(np.array(array)) for name, array in arrays.items()}
             compression = Compression(tensors["mean"], tensors["projection"])
-            weights = Weights(compression, tensors["linear"], tensors["network"], tensors["atomic"])
+            domain = None
+            if "domain_mean" in tensors:
+                domain = TrainingDomain(
+                    tensors["domain_mean"], tensors["domain_whitening"], tensors["domain_limit"]
+                )
+            weights = Weights(compression, tensors["linear"], tensors["network"], tensors["atomic"], domain)
         except KeyError as error:
             raise InputError(f"potential without {error}", "it is incomplete", "Train it anew") from error
         return cls(functions, shape, weights)

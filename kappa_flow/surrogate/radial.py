@@ -61,14 +61,19 @@ class RadialBasis:
     def spread(
         cls, count: int, nearest: float, cutoff: float, cutoff_function: CutoffFunction = "smooth"
     ) -> RadialBasis:
-        """Place ``count`` centres evenly from well inside the nearest distance to 1 Å below the cutoff.
+        """Place ``count`` centres evenly over :meth:`span`.
 
         η = 1/(2 Δ²) with Δ the spacing, so that neighbouring Gaussians overlap at e^(-1/8).
         """
-        low, high = 0.45 * nearest, max(cutoff - 1.0, 0.6 * cutoff)
+        low, high = cls.span(nearest, cutoff)
         spacing = (high - low) / max(count - 1, 1)
         centers = tuple(low + spacing * n for n in range(count))
         return cls(centers, 0.5 / spacing**2, cutoff, cutoff_function)
+
+    @staticmethod
+    def span(nearest: float, cutoff: float) -> tuple[float, float]:
+        """Return where centres lie: from well inside the nearest distance to 1 Å below the cutoff, Å."""
+        return 0.45 * nearest, max(cutoff - 1.0, 0.6 * cutoff)
 
     def __call__(self, distances: Tensor) -> tuple[Tensor, Tensor]:
         """Return R_n and dR_n/dr.

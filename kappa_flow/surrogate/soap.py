@@ -103,7 +103,7 @@ def power_spectrum(structures: Structures, basis: SoapBasis) -> Tensor:
     distances = neighbors.vectors.norm(dim=-1)
     harmonics, _ = real_spherical_harmonics(neighbors.vectors / distances[..., None], basis.l_max)
     count = len(basis.elements)
-    kinds = one_hot(neighbors.species[neighbors.index], count).to(harmonics.dtype)
+    kinds = one_hot(neighbors.kinds, count).to(harmonics.dtype)
     kinds = kinds * (distances < basis.reach)[..., None]
     own = one_hot(neighbors.species, count).to(harmonics.dtype)
     spectra = []

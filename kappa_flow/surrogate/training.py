@@ -13,6 +13,7 @@ from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.surrogate import SurrogateDocument, TrainingHistory
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
+from kappa_flow.surrogate.automatic import suggest
 from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.committee import (
     Equations,
@@ -25,15 +26,19 @@ from kappa_flow.surrogate.committee import (
 )
 from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression, Table, build_table, sample_values
+from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.optimize import minimise
-from kappa_flow.surrogate.potential import Potential, Weights
+from kappa_flow.surrogate.potential import Potential
 from kappa_flow.surrogate.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.weights import Weights
 
 INPUT_SPREAD = 0.1
 """Standard deviation of network inputs over the training atoms: ln cosh is a parabola to 0.3 % there."""
+DOMAIN_STRUCTURES = 400
+"""Structures that tell where the training data lie."""
 PATIENCE = 6
 """Iterations without a better validation error that end the refinement."""
 
@@ -113,15 +118,19 @@ def functions_for(dataset: Dataset, settings: SurrogateSettings) -> Functions:
     """Return symmetry functions for the elements and distances of a data set.
 
     Without numbers in the settings: 8, 6 or 4 radial functions and l up to 8, 6 or 4 for one, two
-    or more elements, which keeps the number of functions per atom between 330 and 600.
+    or more elements, which keeps the number of functions per atom between 330 and 600. ``cutoff: auto`` is
+    :func:`automatic.suggest`'s, and there may be fewer radial functions for it.
     """
     elements = tuple(sorted(set(dataset.numbers.tolist())))
-    first = find_neighbors(dataset.geometry([0]), elements, settings.cutoff)
-    nearest = float(first.vectors.norm(dim=-1).min())
     default = {1: 8, 2: 6}.get(len(elements), 4)
-    count = settings.radial or default
+    cutoff, count = settings.cutoff, settings.radial or default
+    if cutoff == "auto":
+        found = suggest(dataset)
+        cutoff, count = found.cutoff, settings.radial or min(default, found.radial)
+    first = find_neighbors(dataset.geometry([0]), elements, cutoff)
+    nearest = float(first.vectors.norm(dim=-1).min())
     l_max = default if settings.l_max is None else settings.l_max
-    basis = RadialBasis.spread(count, nearest, settings.cutoff, settings.cutoff_function)
+    basis = RadialBasis.spread(count, nearest, cutoff, settings.cutoff_function)
     if settings.angular == "behler-narrow":
         return NarrowFunctions(elements, basis, l_max)
     if settings.angular == "none":
@@ -169,7 +178,8 @@ def fit(
     linear = linear.view(len(linear), elements, -1)
     if readout.ridge is None:
         linear = equations.target.new_zeros(settings.committee, elements, functions.n_functions)
-    weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements))
+    domain = TrainingDomain.of(*sample_values(learned, functions, most=DOMAIN_STRUCTURES), elements)
+    weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements), domain)
     potential = Potential(functions, shape, weights)
     return replace(potential, weights=replace(weights, atomic=_atomic(potential, table))), walk.history()
 

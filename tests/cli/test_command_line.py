@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 from kappa_flow import assets, pipeline
@@ -20,7 +21,7 @@ TEMPLATES = sorted(path.parent.name for path in assets.folder("templates").glob(
 WORKFLOWS = sorted(assets.folder("workflows").glob("*.yaml"))
 COMMANDS = (
     *("init", "check", "run", "submit", "worker", "status", "rerun", "repair", "cancel", "query", "show"),
-    *("report", "export", "doctor"),
+    *("report", "export", "doctor", "train", "evaluate"),
 )
 
 
@@ -149,6 +150,16 @@ BAD = {
         "structure: {file: POSCAR}\nreference: {engine: ase-emt}\nbte: {mesh: 11}",
         "write three",
     ),
+    "a key given twice": ("structure: {file: a}\nstructure: {file: b}", "stands twice"),
+    "an unnamed engine": ("structure: {file: POSCAR}\nreference: {}", "names no engine"),
+    "no temperatures": (
+        "structure: {file: POSCAR}\nreference: {engine: ase-emt}\nbte: {temperatures: []}",
+        "at least 1",
+    ),
+    "temperatures that go down": (
+        "structure: {file: POSCAR}\nbte: {temperatures: {start: 500, stop: 100, step: 50}}",
+        "no temperature is left",
+    ),
     "a missing structure": ("structure: {file: POSCAR}\nreference: {engine: ase-emt}", "POSCAR"),
 }
 
@@ -201,6 +212,28 @@ def test_an_output_folder_that_cannot_be_is_refused_before_any_work(call) -> Non
     call("init", "cu-emt", "cu")
     said = call("run", "cu/kappa.yaml", "--out", "cu/POSCAR/x")
     assert said.code == 2
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, typer.Abort])
+def test_ctrl_c_says_that_nothing_is_lost_and_leaves_with_130(
+    call, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(RunConfig, "from_file", interrupted)
+    said = call("check", "kappa.yaml")
+    assert said.code == 130
+    assert said.err.startswith("stopped; what is finished is kept")
+    assert said.err.count("\n") == 1
+
+
+def test_init_where_nothing_can_be_written_is_bad_input(call) -> None:
+    Path("file").touch()
+    said = call("init", "cu-emt", "file/below")
+    assert said.code == 2
+    assert "cannot be written" in said.err
     assert said.err.count("\n") == 1
 
 

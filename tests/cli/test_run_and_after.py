@@ -49,6 +49,20 @@ def call(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     return run
 
 
+@pytest.fixture
+def refused(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("KAPPA_FLOW_DB", raising=False)
+    monkeypatch.chdir(place)
+
+    def run(*words: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            main(list(words))
+        assert end.value.code == 2
+        return capsys.readouterr().err
+
+    return run
+
+
 def test_the_run_folder_holds_what_the_design_names(place: Path) -> None:
     names = {path.name for path in (place / "cu-run").iterdir()}
     assert names >= {
@@ -88,6 +102,42 @@ def test_show_is_the_same_by_folder_by_file_and_by_run_id(call) -> None:
     ]
     assert all(one["content_hash"] == shown[0]["content_hash"] for one in shown)
     assert all(set(one["timings"]) == set(shown[0]["timings"]) for one in shown)
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("report", "--out", "page2.html"), ("export",), ("show",)], ids=" ".join
+)
+def test_kappa_json_stands_for_its_folder(call, words: tuple[str, ...]) -> None:
+    command, *options = words
+    assert call(command, "cu-run/kappa.json", *options) == call(command, "cu-run", *options)
+
+
+def test_query_finds_a_reference_by_its_beginning(call) -> None:
+    assert len(json.loads(call("query", "--reference", "ase-emt", "--json"))) == 1
+    assert json.loads(call("query", "--reference", "sevennet", "--json")) == []
+    assert json.loads(call("query", "--reference", "emt", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "cu-run", "--out", "cu.yaml/x.csv"),
+        ("export", "cu-run", "--out", "cu-run"),
+        ("export", "cu-run", "--format", "phono3py", "--out", "cu.yaml"),
+        ("report", "cu-run", "--out", "cu.yaml/x.html"),
+        ("report", "cu-run", "--out", "cu-run"),
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(refused, words: tuple[str, ...]) -> None:
+    line = refused(*words)
+    assert line.startswith("error: ")
+    assert line.count("\n") == 1
+
+
+def test_status_calls_kept_what_was_not_repeated(call) -> None:
+    out = call("status")
+    assert "skipped" not in out
 
 
 def test_status_lists_the_tasks(call) -> None:

@@ -166,3 +166,73 @@ def test_the_stages_stand_in_one_order_everywhere() -> None:
 
 def test_every_stage_of_the_pipeline_is_performed_by_something() -> None:
     assert tuple(pipeline._PERFORM) == STAGES
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "kappa.yaml").write_text(text)
+    return folder / "kappa.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("structure: {file: a}\nstructure: {file: b}\n", "structure"),
+        ("structure:\n  file: a\n  file: b\n", "file"),
+        ("structure: {file: a}\nbte: {mesh: auto, mesh: [3, 3, 3]}\n", "mesh"),
+    ],
+)
+def test_a_key_given_twice_is_refused_where_yaml_would_keep_the_last(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    with pytest.raises(InputError, match=f"'{key}' stands twice"):
+        RunConfig.from_file(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("reference", [{}, {"model": "7net-0"}, "sevennet", ["sevennet"], 7])
+def test_a_reference_without_the_name_of_an_engine_is_told_to_name_one(reference: object) -> None:
+    assert "names no engine" in refusal({**MINIMAL, "reference": reference})
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "said"),
+    [
+        ([], "at least 1"),
+        ({"start": 500, "stop": 100, "step": 50}, "no temperature is left"),
+        ({"start": 100, "stop": 500, "step": 0}, "greater than 0"),
+        ([300, -5], "greater than 0"),
+        ({"start": 100, "stop": 500}, "Field required"),
+    ],
+)
+def test_temperatures_that_are_none_are_refused_for_their_own_reason(temperatures: object, said: str) -> None:
+    text = refusal({**MINIMAL, "bte": {"temperatures": temperatures}})
+    assert said in text
+    assert text.startswith("bte.temperatures")
+    assert "TemperatureGrid" not in text
+    assert "constrained" not in text
+
+
+def test_a_grid_of_one_temperature_is_a_grid() -> None:
+    grid = {"start": 300, "stop": 300, "step": 50}
+    RunConfig.from_mapping({**MINIMAL, "bte": {"temperatures": grid}}, Path("/here"))
+
+
+def lammps(*coefficients: str, **more: object) -> dict[str, object]:
+    given = {"engine": "lammps", "pair_style": "sw", "pair_coeff": list(coefficients), "elements": ["Si"]}
+    return {**MINIMAL, "reference": {**given, **more}}
+
+
+def test_lammps_potentials_beside_the_config_need_not_be_named(tmp_path: Path) -> None:
+    (tmp_path / "My.sw").write_text("")
+    config = RunConfig.from_mapping(lammps("* * My.sw Si"), tmp_path)
+    assert isinstance(config.reference, LammpsSettings)
+    assert config.reference.files == (tmp_path / "My.sw",)
+
+
+def test_lammps_potentials_named_or_not_there_are_left_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "My.sw").write_text("")
+    named = RunConfig.from_mapping(lammps("* * My.sw Si", files=["sub/My.sw"]), tmp_path).reference
+    shipped = RunConfig.from_mapping(lammps("* * Si.sw Si"), tmp_path).reference
+    assert isinstance(named, LammpsSettings)
+    assert isinstance(shipped, LammpsSettings)
+    assert named.files == (tmp_path / "sub" / "My.sw",)
+    assert shipped.files == ()

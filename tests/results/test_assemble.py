@@ -102,6 +102,29 @@ def test_a_compound_without_born_charges_is_flagged_an_element_or_alloy_is_not(
     assert ("polar-without-born" in names(make_documents(make_crystal(numbers)), config)) is flagged
 
 
+@pytest.mark.parametrize(("kappa", "flagged"), [(4.1e4, False), (2e5, True), (-3e5, True)])
+def test_kappa_beyond_any_crystal_is_flagged_and_stands_against_converged(
+    documents: Documents, config: RunConfig, kappa: float, flagged: bool
+) -> None:
+    # 4.1e4 W/(m K), isotopically pure diamond at 104 K, is the most there is.
+    found = make_conductivity().kappa.copy()
+    found[0] = np.diag([kappa] * 3)  # at 100 K
+    documents["bte"] = make_conductivity(kappa=found)
+    result = assemble(config, documents)
+    assert ("implausible-kappa" in {flag.name for flag in result.flags}) == flagged
+    assert not (flagged and result.converged)
+
+
+def test_large_kappa_below_100_kelvin_is_no_fault(documents: Documents, config: RunConfig) -> None:
+    cold = np.array([10.0, 100.0, 300.0])
+    kappa = np.multiply.outer([3e5, 500.0, 120.0], np.eye(3))
+    documents["bte"] = make_conductivity(
+        temperatures=cold, kappa=kappa, mesh_sequence=(), mesh_converged=None,
+        member_kappa=None, member_mesh=None, member_mean_kappa=None,
+    )  # fmt: skip
+    assert "implausible-kappa" not in names(documents, config)
+
+
 def test_warnings_of_the_surrogate_reach_the_reader(documents: Documents, config: RunConfig) -> None:
     documents["surrogate.1"] = make_surrogate(warnings=("cutoff 7 Å passes half the training box 5.4 Å",))
     (flag,) = assemble(config, documents).flags

@@ -145,6 +145,7 @@ def test_numbers_read_as_people_write_them() -> None:
     assert number(0.0) == "0.000"
     assert value_and_sigma(124.4321, 3.14) == ("124.4", "3.1")
     assert value_and_sigma(416.05, 25.99) == ("416", "26")
+    assert value_and_sigma(123456.7, 890.1) == ("1.235e+05", "8.9e+02")
     assert value_and_sigma(5.0, None) == ("5.000", None)
     assert formula_html("Bi2Te3") == "Bi<sub>2</sub>Te<sub>3</sub>"
     assert formula_html("C12") == "C<sub>12</sub>"

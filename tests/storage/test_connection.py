@@ -1,8 +1,11 @@
 """Connections are journalled, patient as asked, and say at once when nobody answers."""
 
+import time
+
 import pytest
 
 from kappa_flow.errors import InputError
+from kappa_flow.orchestration.database import open_database
 from kappa_flow.storage.connection import connect, database_name, safe_uri, where
 
 
@@ -34,6 +37,14 @@ def test_a_server_that_does_not_answer_is_one_clear_line_without_the_password():
     assert "secret" not in str(caught.value)
     assert "127.0.0.1:1/x" in str(caught.value)
     assert where("mongodb://me:secret@h/x") == "h:27017/x"
+
+
+def test_a_patient_worker_hears_at_once_that_nobody_is_there(monkeypatch):
+    monkeypatch.setattr("kappa_flow.orchestration.database.COMMAND_PATIENCE", 0.3)
+    started = time.perf_counter()
+    with pytest.raises(InputError, match=r"no MongoDB server answered within 0\.3 s"):
+        open_database("mongodb://127.0.0.1:1/x", patience=600)
+    assert time.perf_counter() - started < 30  # not 600
 
 
 def test_garbage_is_no_uri():

@@ -84,6 +84,16 @@ def test_a_record_says_what_the_document_says(shelf):
     assert record.kappa_at(250.0) == pytest.approx(whole.kappa_at(250.0).value)  # the same interpolation
 
 
+def test_a_reference_is_found_by_its_beginning_taken_literally(database):
+    for run, reference in (("a", "sevennet 7net-0"), ("b", "lammps | 2025.7 | * * Si.sw Si")):
+        made = document(reference=reference)
+        database.kappa.keep(KappaRecord.of(run, database.store.put(made), made))
+    assert [record.run for record in database.find(reference="sevennet")] == ["a"]
+    assert [record.run for record in database.find(reference="lammps | 2025.7 | * *")] == ["b"]
+    assert database.find(reference="7net-0") == []
+    assert database.find(reference=".*") == []
+
+
 def test_the_newest_comes_first_and_limit_limits(shelf):
     assert [record.run for record in shelf.find(limit=1)] == ["SiC-1"]
 

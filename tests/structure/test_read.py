@@ -116,6 +116,13 @@ def test_a_garbled_file_is_refused(tmp_path, name, text):
     refused(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["POSCAR", "a.cif", "a.yaml", "a.json", "a.extxyz"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="is empty"):
+        structure.read(tmp_path / name)
+
+
 def test_a_molecule_is_refused(tmp_path):
     Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.7]]).write(tmp_path / "a.xyz")
     assert "no periodic cell" in refused(tmp_path / "a.xyz")

@@ -11,8 +11,8 @@ from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import SymmetryFunctions
 from kappa_flow.surrogate.design import Compression
 from kappa_flow.surrogate.network import NetworkShape
-from kappa_flow.surrogate.potential import Weights
 from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.weights import Weights
 
 
 def one(atoms):

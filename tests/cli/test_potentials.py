@@ -1,0 +1,180 @@
+"""train and evaluate: a potential from labelled structures of any kind, without crystal or database."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from ase import io
+from ase.build import bulk, fcc111
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from kappa_flow.cli.app import main
+from kappa_flow.surrogate import Potential
+
+SMALL = ("--model", "linear", "--set", "committee=2", "--set", "cutoff=4.5")
+
+
+def labelled(atoms, seed):
+    atoms.rattle(0.05, seed=seed)
+    atoms.calc = EMT()
+    results = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+    if atoms.cell.volume > 0:
+        results["stress"] = atoms.get_stress()
+    bare = atoms.copy()
+    bare.calc = SinglePointCalculator(bare, **results)
+    return bare
+
+
+def slab():
+    atoms = fcc111("Cu", (2, 2, 4), a=3.59, vacuum=6.0)
+    atoms.pbc = True
+    return atoms
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Copper: bulk cells of two sizes and slabs in train.extxyz, a potential trained on them in cu."""
+    folder = tmp_path_factory.mktemp("potentials")
+    kinds = [
+        lambda: bulk("Cu", a=3.59, cubic=True) * 2,
+        lambda: bulk("Cu", a=3.65, cubic=True) * (2, 2, 1),
+        slab,
+    ]
+    images = [labelled(kinds[seed % 3](), seed) for seed in range(24)]
+    io.write(folder / "train.extxyz", images[:21])
+    io.write(folder / "other.extxyz", images[21:])
+    io.write(folder / "POSCAR", bulk("Cu", a=3.59, cubic=True), format="vasp")
+    io.write(folder / "bare.extxyz", bulk("Cu", a=3.59, cubic=True))
+    nickel = labelled(bulk("Ni", a=3.5, cubic=True), 0)
+    io.write(folder / "nickel.extxyz", nickel)
+    words = ["train", str(folder / "train.extxyz"), *SMALL, "--out", str(folder / "cu")]
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 0
+    return folder
+
+
+@pytest.fixture
+def call(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+
+    def run(*words):
+        with pytest.raises(SystemExit) as end:
+            main(list(words))
+        captured = capsys.readouterr()
+        return end.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_train_leaves_a_potential_its_errors_and_a_picture(place):
+    assert {path.name for path in (place / "cu").iterdir()} == {
+        "potential.json", "weights.safetensors", "parity.png", "errors.json",
+    }  # fmt: skip
+    assert Potential.load(place / "cu").members == 2
+    assert (place / "cu" / "parity.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_errors_are_told_for_what_was_learned_watched_and_held_out(place):
+    errors = json.loads((place / "cu" / "errors.json").read_text())["errors"]
+    assert [errors[name]["structures"] for name in ("training", "stopping", "held out")] == [17, 2, 2]
+    assert all(one["stress_eV_per_A3"]["rmse"] > 0 for one in errors.values())
+    assert errors["held out"]["force_spread_eV_per_A"] > 0
+
+
+def test_a_validation_file_is_what_is_held_out(call):
+    code, out, _ = call(
+        "train", "train.extxyz", *SMALL, "--validation", "other.extxyz", "--out", "b", "--json"
+    )
+    assert code == 0
+    errors = json.loads(out)["errors"]
+    assert errors["held out"]["structures"] == 3
+    assert errors["training"]["structures"] == 19
+    found = json.loads(call("evaluate", "b", "other.extxyz", "--json")[1])["errors"]
+    # The same structures evaluated in another batch: rounding.
+    assert found["force_eV_per_A"] == pytest.approx(errors["held out"]["force_eV_per_A"], rel=1e-9)
+    assert found["stress_eV_per_A3"] == pytest.approx(errors["held out"]["stress_eV_per_A3"], rel=1e-9)
+
+
+def test_evaluate_writes_the_forces_it_judged(call, place):
+    code, out, _ = call("evaluate", "cu", "other.extxyz", "--out", "said.extxyz")
+    assert code == 0
+    assert "meV/Å" in out
+    for said, given in zip(io.iread(place / "said.extxyz"), io.iread(place / "other.extxyz"), strict=True):
+        given.calc = Potential.load(place / "cu").calculator()
+        np.testing.assert_allclose(
+            said.get_forces(), given.get_forces(), atol=1e-7
+        )  # eight decimals in the file
+
+
+def test_evaluate_compares_a_crystal_with_an_engine(call):
+    code, out, _ = call("evaluate", "cu", "--crystal", "POSCAR", "--reference", "ase-emt", "--fc3", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["errors"] is None
+    crystal = found["crystal"]
+    assert crystal["formula"] == "Cu"
+    # What is measured is tested in tests/validation; here only that each number is one of the right thing.
+    c11, reference = (crystal[key]["relaxed"][0][0] for key in
+                      ("elastic_constants_GPa", "reference_elastic_constants_GPa"))  # fmt: skip
+    assert c11 == pytest.approx(reference, rel=0.5)
+    assert 0 < crystal["fc2_relative_error"] < 0.5
+    assert 0 < crystal["fc3_relative_error"] < 1
+    assert 0 < crystal["phonon_errors_THz"]["path_rms"] < 1
+
+
+def test_evaluate_shows_a_crystal_without_a_reference(call):
+    code, out, _ = call("evaluate", "cu/potential.json", "--crystal", "POSCAR")
+    assert code == 0
+    assert all(word in out for word in ("C11", "C12", "C44", "highest frequency"))
+    assert "reference" not in out
+
+
+def test_a_run_config_brings_crystal_and_reference(call, place):
+    (place / "kappa.yaml").write_text(
+        "structure: {file: POSCAR, supercell: [2, 2, 2]}\nreference: {engine: ase-emt}\n"
+    )
+    code, out, _ = call("evaluate", "cu", "--reference", "kappa.yaml", "--json")
+    assert code == 0
+    assert json.loads(out)["crystal"]["reference"].startswith("ase-emt")
+    # The reference relaxed the crystal: its pressure is the tolerance, 1e-5 eV/Å³, at most.
+    assert abs(json.loads(out)["crystal"]["reference_elastic_constants_GPa"]["pressure"]) < 2e-3
+
+
+BAD = {
+    ("train",): "Missing argument",
+    ("train", "nowhere.extxyz"): "no such file",
+    ("train", "POSCAR"): "has no energy",
+    ("train", "bare.extxyz"): "no energy and forces",
+    ("train", "train.extxyz", "--out", "cu"): "--force",
+    ("train", "train.extxyz", "--out", "POSCAR"): "another folder",
+    ("train", "train.extxyz", "--model", "gap"): "gap",
+    ("train", "train.extxyz", "--set", "cutof=5"): "did you mean 'cutoff'?",
+    ("train", "train.extxyz", "--set", "cutoff"): "KEY=VALUE",
+    ("train", "train.extxyz", "--set", "cutoff=-1"): "cutoff=-1",
+    ("train", "train.extxyz", "--set", "cutoff=["): "cannot be read",
+    ("evaluate", "cu"): "nothing to compare with",
+    ("evaluate", "nowhere", "train.extxyz"): "no readable potential",
+    ("evaluate", "cu", "nowhere.extxyz"): "no such file",
+    ("evaluate", "cu", "nickel.extxyz"): "28",
+    ("evaluate", "cu", "other.extxyz", "--out", "POSCAR/x"): "cannot be written",
+    ("evaluate", "cu", "--crystal", "POSCAR", "--out", "x.extxyz"): "no DATASET",
+    ("evaluate", "cu", "--reference", "ase-emt"): "--crystal",
+    ("evaluate", "cu", "--crystal", "POSCAR", "--reference", "wasp"): "no such file, folder or engine",
+    ("evaluate", "cu", "--crystal", "POSCAR", "--reference", "lammps"): "settings of its own",
+    ("evaluate", "cu", "--crystal", "nowhere"): "no such file",
+    ("evaluate", "cu", "--reference", "POSCAR"): "error",
+}
+
+
+@pytest.mark.parametrize("words", BAD, ids=" ".join)
+def test_bad_input_is_one_line_and_exit_code_2(call, words):
+    code, out, err = call(*words)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert BAD[words] in err
