@@ -125,9 +125,11 @@ def inputs(config: RunConfig) -> dict[str, Document]:
     cell = structure.read(config.structure.file)
     found: dict[str, Document] = {"input.structure": cell}
     if config.dataset.files:
-        found["input.dataset"] = dataset.read(config.dataset.files, config.dataset.limit)
+        found["input.dataset"] = dataset.read(
+            config.dataset.files, config.dataset.limit, config.dataset.units
+        )
     if config.dataset.validation:
-        found["input.validation"] = dataset.read(config.dataset.validation, None)
+        found["input.validation"] = dataset.read(config.dataset.validation, None, config.dataset.units)
     if config.force_constants.nac is not None:
         found["input.polar"] = force_constants.read_polar(
             config.force_constants.nac, cell, config.structure.symprec

@@ -27,6 +27,10 @@ FEMTOSECOND: Final = float(_ase.fs)
 """One femtosecond in ASE's unit of time."""
 EV_PER_ANGSTROM3_TO_GPA: Final = 1.0 / float(_ase.GPa)
 """Multiply a stress in eV/Å³ by this to have it in GPa."""
+BOHR: Final = float(_ase.Bohr)
+"""Å."""
+HARTREE: Final = float(_ase.Hartree)
+"""eV."""
 BOLTZMANN: Final = float(_ase.kB)
 """Boltzmann's constant in eV/K."""
 COULOMB_FACTOR: Final = float(_ase.Hartree * _ase.Bohr)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kappa_flow.cli.console import Database
+from kappa_flow.errors import InputError
 
 if TYPE_CHECKING:
-    from kappa_flow.documents import KappaDocument
+    from kappa_flow.documents import Document, KappaDocument
+
+Write = Callable[[Path], object]
+"""Writes files into a folder that is there."""
+EXAMPLE: Final = '''"""Energy and forces of the crystal by the trained potential, through ASE."""
+
+from ase.io import read
+
+import kappa_flow as kf
+
+atoms = read("crystal.extxyz")
+atoms.calc = kf.Potential.load("potential").calculator()
+print(f"energy {atoms.get_potential_energy():.6f} eV, largest force {abs(atoms.get_forces()).max():.6f} eV/Å")
+'''
 
 
 class Format(str, Enum):  # noqa: UP042 - Typer shows the values of a str Enum
@@ -20,6 +35,8 @@ class Format(str, Enum):  # noqa: UP042 - Typer shows the values of a str Enum
     csv = "csv"
     json = "json"
     phono3py = "phono3py"
+    n2p2 = "n2p2"
+    ase = "ase"
 
 
 def export(
@@ -27,19 +44,20 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="PATH", help="File (csv, json; stdout by default) or folder (phono3py)."
+            "--out", metavar="PATH", help="File (csv, json; stdout by default) or folder (the others)."
         ),
     ] = None,
     db: Database = None,
     *,
     form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.csv,
 ) -> None:
-    """Write a result as csv, json, or the files phono3py goes on from."""
+    """Write κ(T) as csv or json, the files phono3py goes on from, or the potential for n2p2 or ASE."""
     from kappa_flow.cli.places import result, writing
     from kappa_flow.results.files import text_of
 
-    if form is Format.phono3py:
-        _phono3py(run, db, out or Path("phono3py"))
+    folders = {Format.phono3py: _phono3py, Format.n2p2: _n2p2, Format.ase: _ase}
+    if form in folders:
+        _folder(run, db, out or Path(form.value), folders[form])
         return
     document, timings = result(db, run)
     text = csv(document) if form is Format.csv else text_of(document, timings)
@@ -66,17 +84,71 @@ def csv(document: KappaDocument) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _phono3py(run: str, db: str | None, folder: Path) -> None:
+def _folder(
+    run: str, db: str | None, folder: Path, prepare: Callable[[Mapping[str, Document]], Write]
+) -> None:
+    """Write files made from a run's documents into a folder, all or none."""
     from kappa_flow.cli.places import found_run, run_documents, writing
-    from kappa_flow.results import phono3py_files
-    from kappa_flow.results.evidence import Evidence
     from kappa_flow.results.files import whole_files
 
     with found_run(db, run) as (database, name):
-        found = Evidence.of(run_documents(database, name)[0])
+        write = prepare(run_documents(database, name)[0])
         with writing(folder), whole_files(folder) as fresh:
-            phono3py_files.write(
-                fresh, found.crystal, found.displacements, found.force_constants, found.conductivity
-            )
+            write(fresh)
             names = sorted(path.name for path in fresh.iterdir())
         typer.echo("\n".join(f"wrote {folder / file}" for file in names))
+
+
+def _phono3py(documents: Mapping[str, Document]) -> Write:
+    from kappa_flow.results import phono3py_files
+    from kappa_flow.results.evidence import Evidence
+
+    found = Evidence.of(documents)
+    return lambda folder: phono3py_files.write(
+        folder, found.crystal, found.displacements, found.force_constants, found.conductivity
+    )
+
+
+def _n2p2(documents: Mapping[str, Document]) -> Write:
+    """Write input.nn, scaling.data, weights.*.data and, labelled, what it was trained on: input.data."""
+    from kappa_flow import dataset
+    from kappa_flow.results.evidence import Evidence
+    from kappa_flow.surrogate import Potential, n2p2
+
+    found = Evidence.of(documents)
+    if found.surrogate is None or found.dataset is None:
+        raise _without_potential()
+    potential, labelled = Potential.from_document(found.surrogate), found.dataset
+    n2p2.refuse_other_forms(potential)
+
+    def write(folder: Path) -> None:
+        potential.to_n2p2(folder, labelled)
+        dataset.write_input_data(labelled, folder / "input.data")
+
+    return write
+
+
+def _ase(documents: Mapping[str, Document]) -> Write:
+    """Write the potential, the crystal, the data set and a script that puts them together."""
+    from ase import io
+
+    from kappa_flow import dataset, interop
+    from kappa_flow.results.evidence import Evidence
+    from kappa_flow.surrogate import Potential
+
+    found = Evidence.of(documents)
+    if found.surrogate is None or found.dataset is None:
+        raise _without_potential()
+    potential, labelled = Potential.from_document(found.surrogate), found.dataset
+
+    def write(folder: Path) -> None:
+        potential.save(folder / "potential")
+        dataset.write_extxyz(labelled, folder / "dataset.extxyz")
+        io.write(folder / "crystal.extxyz", interop.cell_to_ase(found.crystal.cell), format="extxyz")
+        (folder / "example.py").write_text(EXAMPLE, encoding="utf-8")
+
+    return write
+
+
+def _without_potential() -> InputError:
+    return InputError("this run", "trained no potential", "Run with forces.source: surrogate")

@@ -12,8 +12,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from kappa_flow import interop
 from kappa_flow.arrays import FloatArray
+from kappa_flow.dataset import runner
+from kappa_flow.dataset.aenet import read_xsf
 from kappa_flow.dataset.phonopy_yaml import read_phonopy_yaml
 from kappa_flow.documents.dataset import Dataset
+from kappa_flow.documents.sections import Units
 from kappa_flow.errors import InputError
 
 FILES: Final = "files"
@@ -21,14 +24,16 @@ FILES: Final = "files"
 COMPRESSIONS: Final = (".xz", ".gz", ".bz2")
 
 
-def read(paths: Sequence[Path], limit: int | None) -> Dataset:
-    """Read labelled structures: extxyz, phonopy/phono3py yaml with forces, vasprun.xml, OUTCAR; also .xz.
+def read(paths: Sequence[Path], limit: int | None, units: Units | None = None) -> Dataset:
+    """Read labelled structures: extxyz, phonopy/phono3py yaml, vasprun.xml, OUTCAR, input.data, xsf (.xz).
 
     Parameters
     ----------
     paths : sequence of Path
     limit : int or None
         Take only the first so many structures of all files together.
+    units : {"atomic", "metal"} or None
+        Of RuNNer's and n2p2's input.data: see :func:`runner.read_input_data`.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def read(paths: Sequence[Path], limit: int | None) -> Dataset:
         left = None if limit is None else limit - len(images)
         if left is not None and left <= 0:
             break
-        found = _images(path, left)
+        found = _images(path, left, units)
         for index, atoms in enumerate(found):
             _refuse_bad_labels(atoms, f"{path}[{index}]")
         images += found
@@ -70,18 +75,22 @@ def write_extxyz(dataset: Dataset, path: Path) -> None:
     io.write(path, images, format="extxyz")
 
 
-def _images(path: Path, limit: int | None) -> list[Atoms]:
+def _images(path: Path, limit: int | None, units: Units | None) -> list[Atoms]:
     if not path.is_file():
         raise InputError(f"dataset.files: {path}", "no such file", "Give the path of a labelled data file")
     try:
         if _plain_name(path).endswith((".yaml", ".yml")):
             return read_phonopy_yaml(path)[:limit]
+        if _plain_name(path).lower().endswith(".xsf"):
+            return [read_xsf(path)]
+        if runner.begins(path):
+            return runner.read_input_data(path, units, limit)
         images = io.read(path, index=slice(limit), format=_format(path))
     except InputError:
         raise
     except Exception as error:  # foreign parsers raise anything; it becomes one clear line
         reason = f"cannot be read as labelled structures: {type(error).__name__} {str(error)[:160]}"
-        remedy = "Give extxyz, phonopy/phono3py yaml with forces, vasprun.xml or OUTCAR"
+        remedy = "Give extxyz, phonopy/phono3py yaml with forces, vasprun.xml, OUTCAR, input.data or xsf"
         raise InputError(f"dataset.files: {path}", reason, remedy) from error
     if not images:
         raise InputError(

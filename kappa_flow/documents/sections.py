@@ -15,6 +15,7 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(gt=0, le=10000)]
 Repeats = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+Units = Literal["atomic", "metal"]
 IntMatrix3 = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 
 
@@ -75,7 +76,11 @@ class DatasetSettings(Settings):
     """Labels given beforehand."""
 
     files: tuple[Path, ...] = ()
-    """extxyz (also .xz), phonopy/phono3py yaml with forces, VASP vasprun.xml or OUTCAR."""
+    """extxyz, phonopy/phono3py yaml with forces, VASP vasprun.xml or OUTCAR, RuNNer's and n2p2's input.data,
+    ænet's .xsf; also .xz, .gz, .bz2."""
+    units: Units | None = None
+    """Of input.data, which does not say them: ``atomic`` (Bohr, Hartree: RuNNer's convention) or ``metal``
+    (Å, eV). None: refused, unless the comments of its structures say ``units=…`` as ours do."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Take only the first so many structures of ``files``."""
     validation: tuple[Path, ...] = ()

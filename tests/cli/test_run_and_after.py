@@ -162,6 +162,15 @@ def test_export_for_phono3py_and_report_write_files(call, place: Path) -> None:
     assert "Lattice thermal conductivity" in (place / "page.html").read_text()
 
 
+def test_brute_force_leaves_no_potential_to_export(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    for name in ("n2p2", "ase"):
+        with pytest.raises(SystemExit) as end:
+            main(["export", "cu-run", "--format", name])
+        assert end.value.code == 2
+        assert not (place / name).exists()
+
+
 def test_a_chosen_stage_is_done_again_by_the_next_run(call) -> None:
     assert json.loads(call("rerun", "cu-run", "--stage", "bte", "--json"))["ready"] == ["bte"]
     said = json.loads(call("run", "cu.yaml", "--json"))

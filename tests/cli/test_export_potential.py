@@ -1,0 +1,64 @@
+"""export: a run's potential for ASE and for n2p2, used there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from ase import io
+
+from kappa_flow import Potential, assets
+from kappa_flow.cli.app import main
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which copper has been run with an HDNNP of n2p2's form."""
+    folder = tmp_path_factory.mktemp("copper")
+    template = assets.template("cu-emt")
+    data = yaml.safe_load((template / "kappa.yaml").read_text())
+    form = {"radial": 4, "l_max": 2, "pairs": "same", "cutoff_function": "poly2"}
+    data["surrogate"] |= {"committee": 2, "iterations": 1, **form}
+    data["bte"] = {"mesh": [3, 3, 3], "temperatures": [300]}
+    (folder / "POSCAR").write_bytes((template / "POSCAR").read_bytes())
+    (folder / "cu.yaml").write_text(yaml.safe_dump(data))
+    assert said(folder, "run", "cu.yaml") == 0
+    return folder
+
+
+def said(folder: Path, *words: str) -> int:
+    """Exit code of the command, called in the folder."""
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        with pytest.raises(SystemExit) as end:
+            main(list(words))
+    finally:
+        os.chdir(here)
+    return int(end.value.code or 0)
+
+
+def test_the_script_for_ase_runs_and_says_the_energy(place: Path) -> None:
+    assert said(place, "export", "cu-run", "--format", "ase") == 0
+    output = subprocess.run(
+        [sys.executable, "example.py"], cwd=place / "ase", check=True, capture_output=True, text=True
+    ).stdout
+    atoms = io.read(place / "ase" / "crystal.extxyz")
+    atoms.calc = Potential.load(place / "cu-run" / "potential").calculator()
+    # crystal.extxyz holds eight decimals, and by symmetry the energy does not change to first order.
+    assert f"energy {atoms.get_potential_energy():.6f} eV" in output
+    assert len(io.read(place / "ase" / "dataset.extxyz", ":")) == 10
+
+
+def test_n2p2s_files_come_with_the_data_set(place: Path) -> None:
+    assert said(place, "export", "cu-run", "--format", "n2p2", "--out", "n2") == 0
+    names = sorted(path.name for path in (place / "n2").iterdir())
+    assert names == ["input.data", "input.nn", "scaling.data", "weights.029.data"]
+    assert (place / "n2" / "input.data").read_text().count("begin") == 10
+    low, high = np.loadtxt(place / "n2" / "scaling.data")[:, 2:4].T
+    assert (low < high).all()
