@@ -93,7 +93,9 @@ class SurrogateSettings(Settings):
     committee: Annotated[int, Field(ge=1)] = 8
     """Members; at least 4 are needed for an error bar."""
     cutoff: Positive = 7.0
-    """Å."""
+    """Å; with a long-range part at most half the smallest training box."""
+    long_range: Literal["auto", "off"] = "auto"
+    """``auto``: where Born charges are given, the dipole–dipole part is kept outside the potential."""
     radial: Annotated[int, Field(ge=2, le=40)] | None = None
     """Gaussians per neighbour element; None: 8, 6 or 4 for one, two or more elements."""
     l_max: Annotated[int, Field(ge=0, le=12)] | None = None
@@ -117,6 +119,11 @@ class SurrogateSettings(Settings):
     test_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Part of the structures that only measures errors."""
     seed: Count = 1
+
+    @field_validator("long_range", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML 1.1 reads a bare off as false
 
 
 class DisplacementsSettings(Settings):

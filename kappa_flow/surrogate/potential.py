@@ -19,6 +19,7 @@ from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate import files
 from kappa_flow.surrogate.descriptors import SymmetryFunctions, scatter_forces, scatter_virials
 from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.electrostatics import DipoleInteraction
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.radial import RadialBasis
@@ -60,6 +61,8 @@ class Batch:
 class Potential:
     """E = Σ_i [ε_e + w_e·(G_i - Ḡ_e) + NN_e(q_i)], its mean over a committee, and its exact derivatives.
 
+    In a polar crystal the dipole–dipole part is added, the same for all members; stresses stay without it.
+
     References
     ----------
     Behler, Parrinello, Phys. Rev. Lett. 98, 146401 (2007), doi:10.1103/PhysRevLett.98.146401.
@@ -71,6 +74,8 @@ class Potential:
     device: Device = "auto"
     memory: float = 1.0
     """GiB a batch may take."""
+    long_range: DipoleInteraction | None = None
+    """Added to what the networks say; None for crystals without Born charges."""
 
     @property
     def members(self) -> int:
@@ -101,7 +106,8 @@ class Potential:
         Raises
         ------
         InputError
-            For an element the potential does not know, or CUDA asked for where there is none.
+            For an element the potential does not know, CUDA asked for where there is none, or, with a
+            long-range part, atoms that are not displaced from the crystal's lattice.
         """
         device = _resolve(self.device)
         weights = self.weights.to(device)
@@ -112,12 +118,13 @@ class Potential:
             done += len(chosen)
         progress(len(structures), len(structures), "force evaluations")
         forces = torch.cat([batch.member_forces for batch in batches], 1).numpy()
-        return Evaluation(
+        found = Evaluation(
             energies=torch.cat([batch.energies for batch in batches]).numpy(),
             forces=forces.mean(0),
             stresses=torch.cat([batch.stresses for batch in batches]).numpy(),
             member_forces=forces if members else None,
         )
+        return found if self.long_range is None else self.long_range.added_to(found, structures)
 
     def evaluate(self, structures: Structures, progress: Progress = quiet) -> Evaluation:
         """Return :meth:`predict` with members: what a ForceModel does."""
@@ -184,6 +191,7 @@ class Potential:
             "members": self.members,
             "n_inputs": None if self.shape is None else self.shape.n_inputs,
             "hidden": None if self.shape is None else list(self.shape.hidden),
+            "long_range": None if self.long_range is None else self.long_range.description(),
         }
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -196,7 +204,8 @@ class Potential:
             "network": weights.network,
             "atomic": weights.atomic,
         }
-        return {name: tensor.cpu().numpy() for name, tensor in named.items()}
+        found = {name: tensor.cpu().numpy() for name, tensor in named.items()}
+        return found | ({} if self.long_range is None else self.long_range.arrays())
 
     @classmethod
     def from_parts(cls, description: dict[str, Any], arrays: dict[str, AnyArray]) -> Potential:
@@ -221,9 +230,11 @@ class Potential:
             tensors = {name: torch.tensor(np.array(array)) for name, array in arrays.items()}
             compression = Compression(tensors["mean"], tensors["projection"])
             weights = Weights(compression, tensors["linear"], tensors["network"], tensors["atomic"])
+            polar = description.get("long_range")
+            long_range = None if polar is None else DipoleInteraction.from_parts(polar, arrays)
         except KeyError as error:
             raise InputError(f"potential without {error}", "it is incomplete", "Train it anew") from error
-        return cls(functions, shape, weights)
+        return cls(functions, shape, weights, long_range=long_range)
 
     @classmethod
     def from_document(cls, document: SurrogateDocument) -> Potential:
