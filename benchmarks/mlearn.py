@@ -99,7 +99,9 @@ def measure(element: str, settings: SurrogateSettings) -> dict[str, Any]:
         "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "iterations": int(document.history.iterations[-1]),
         "train_force_rmse": 1e3 * document.train.force_rmse,
-        "validation_force_rmse": None if document.validation is None else 1e3 * document.validation.force_rmse,
+        "validation_force_rmse": None
+        if document.validation is None
+        else 1e3 * document.validation.force_rmse,
     }
 
 
@@ -108,7 +110,9 @@ def print_row(element: str, model: str, row: dict[str, Any]) -> None:
     for name in FIGURES:
         unit = "meV/atom" if name.startswith("energy") else "meV/Å"
         published, ratio = PUBLISHED[element][name], row["ratio"][name]
-        print(f"  {name:12s} {row[name]:8.2f}  n2p2 {published:6.2f} {unit:8s}  ratio {ratio:.2f}", flush=True)
+        print(
+            f"  {name:12s} {row[name]:8.2f}  n2p2 {published:6.2f} {unit:8s}  ratio {ratio:.2f}", flush=True
+        )
 
 
 if __name__ == "__main__":
