@@ -73,12 +73,13 @@ def labelled(images, calculator):
         atoms.calc = calculator or atoms.calc
         energies.append(atoms.get_potential_energy())
         forces.append(atoms.get_forces())
-        stresses.append(atoms.get_stress(voigt=False))
+        if "stress" in getattr(atoms.calc, "results", {}) or "stress" in atoms.calc.implemented_properties:
+            stresses.append(atoms.get_stress(voigt=False))
     return Dataset(
         **{name: getattr(batch(images), name) for name in ("n_atoms", "cells", "numbers", "positions")},
         energies=np.array(energies),
         forces=np.concatenate(forces),
-        stresses=np.array(stresses),
+        stresses=np.array(stresses) if stresses else None,
         origins=tuple(f"made {i}" for i in range(len(images))),
         reference="ase-emt",
     )
