@@ -31,6 +31,8 @@ MAX_STEPS: Final = 300
 STRESS_PER_FORCE: Final = 0.1
 """Stress tolerance (eV/Å³) per force tolerance (eV/Å): 1e-4 eV/Å asks for 1e-5 eV/Å³ = 1.6 MPa, 5e-6 of a
 lattice constant at a bulk modulus of 100 GPa."""
+MOST_ATOMS: Final = 20_000
+"""In a supercell: its symmetry alone takes minutes, its fc3 86 GB and more."""
 RUNAWAY: Final = 10.0
 """Give up when the relaxation changes the volume by this factor."""
 COMPRESSIONS: Final = (".xz", ".gz", ".bz2")
@@ -286,4 +288,7 @@ def _supercell(cell: Cell, given: tuple[Any, ...] | None, min_length: float) -> 
         raise InputError(
             f"supercell = {matrix.tolist()}", "its determinant is not positive", "Give e.g. [2, 2, 2]"
         )
+    if (size := len(cell.numbers) * round(np.linalg.det(matrix))) > MOST_ATOMS:
+        reason = f"it has {size} atoms, more than {MOST_ATOMS}"
+        raise InputError(f"supercell = {matrix.tolist()}", reason, "Take a smaller one")
     return matrix

@@ -24,4 +24,6 @@ def cancel(
         if as_json:
             say_json({"run": name, "stopped": list(tasks)})
         else:
-            typer.echo(f"{name}: {', '.join(tasks) or 'no task was waiting'} will not be done")
+            typer.echo(
+                f"{name}: {', '.join(tasks)} will not be done" if tasks else f"{name}: no task was waiting"
+            )

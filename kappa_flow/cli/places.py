@@ -73,12 +73,30 @@ def folder_of(run: str) -> str:
 
 
 def run_name(database: Database, run: str) -> str | None:
-    """Return the id of the run meant in this database: by id, by its beginning, or the newest of a folder."""
+    """Return the id of the run meant in this database: by id, by its beginning, or by its folder.
+
+    Of a folder's own database the newest run is meant; elsewhere, the one whose ``kappa.json`` it holds.
+    """
     names = database.runs.names()
-    if Path(folder_of(run)).is_dir():
+    folder = Path(folder_of(run))
+    if run and str(database) == str((folder / HIDDEN).resolve()):
         return names[0] if names else None
-    fitting = [name for name in names if name.startswith(run)]
+    if run and (folder / KAPPA_JSON).is_file():
+        key = _content_hash(folder / KAPPA_JSON)
+        return next((record.run for record in database.find() if record.document == key), None)
+    fitting = [name for name in names if run and name.startswith(run)]
     return run if run in names else fitting[0] if len(fitting) == 1 else None
+
+
+def _content_hash(path: Path) -> str | None:
+    """Return the content hash a kappa.json names, or None where it is not whole."""
+    import json
+
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found.get("content_hash") if isinstance(found, dict) else None
 
 
 @contextmanager
@@ -97,8 +115,10 @@ def found_run(db: str | None, run: str) -> Iterator[tuple[Database, str]]:
             if (name := run_name(database, run)) is not None:
                 yield database, name
                 return
-        known = [name for database in opened for name in database.runs.names()]
+        known = sorted({name for database in opened for name in database.runs.names()})
+        several = [name for name in known if run and name.startswith(run)]
         reason = f"no run of that name; {nearest(run, known)}" if known else "there are no runs"
+        reason = f"several runs begin so: {', '.join(several)}" if len(several) > 1 else reason
         raise InputError(f"run {run!r}", reason, "`kappa-flow status` lists the runs")
 
 

@@ -48,7 +48,12 @@ def run(
     ] = None,
     db: Annotated[
         str | None,
-        typer.Option("--db", envvar="KAPPA_FLOW_DB", metavar="URI", help="MongoDB URI; embedded by default."),
+        typer.Option(
+            "--db",
+            envvar="KAPPA_FLOW_DB",
+            metavar="URI_OR_FOLDER",
+            help="MongoDB URI, or a folder for an embedded database; one in DIR by default.",
+        ),
     ] = None,
     *,
     engine: Annotated[

@@ -57,7 +57,8 @@ def kappa_over_temperature(document: KappaDocument) -> str:
         temperatures, first[at] * temperatures[at] / temperatures, "--", color=QUIET, linewidth=0.9,
         label="∝ 1/T", zorder=1,
     )  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="Temperature (K)", ylabel="κ (W m⁻¹ K⁻¹)")
+    scale = "log" if any((values > 0).any() for values in curves.values()) else "linear"  # Γ alone carries 0
+    axes.set(xscale="log", yscale=scale, xlabel="Temperature (K)", ylabel="κ (W m⁻¹ K⁻¹)")
     _plain_ticks(axes, temperatures, np.concatenate([*curves.values()]))
     axes.grid(visible=True)
     legend(axes, "upper right")

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from kappa_flow.documents import KappaDocument
 from kappa_flow.settings import Settings
@@ -137,6 +137,12 @@ class KappaQuery(Settings):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _some_kappa_fits(self) -> Self:
+        if self.kappa_min is not None and self.kappa_max is not None and self.kappa_min > self.kappa_max:
+            raise ValueError(f"kappa_min {self.kappa_min:g} is above kappa_max {self.kappa_max:g}")
+        return self
 
     def filter(self) -> dict[str, Any]:
         """Return the part MongoDB itself can check."""

@@ -140,6 +140,30 @@ def test_status_calls_kept_what_was_not_repeated(call) -> None:
     assert "skipped" not in out
 
 
+def test_a_folder_that_is_no_run_is_not_taken_for_one(refused, place: Path) -> None:
+    (place / "empty").mkdir()
+    for command in ("status", "show", "report", "cancel", "rerun"):
+        assert "no run of that name" in refused(command, "empty")
+
+
+def test_the_beginning_of_nothing_is_no_run(refused) -> None:
+    assert "no run of that name" in refused("status", "")
+
+
+def test_a_copy_of_the_result_stands_for_its_run(call, place: Path) -> None:
+    copy = place / "copied"
+    copy.mkdir()
+    (copy / "kappa.json").write_bytes((place / "cu-run" / "kappa.json").read_bytes())
+    here, there = (
+        json.loads(call("status", str(one), "--db", "cu-run", "--json")) for one in ("cu-run", copy)
+    )
+    assert here == there
+
+
+def test_cancelling_what_is_done_says_so(call) -> None:
+    assert call("cancel", "cu-run").rstrip().endswith("no task was waiting")
+
+
 def test_status_lists_the_tasks(call) -> None:
     (status,) = json.loads(call("status", "cu-run", "--json"))
     assert status["state"] == "done"

@@ -94,6 +94,11 @@ def test_a_reference_is_found_by_its_beginning_taken_literally(database):
     assert database.find(reference=".*") == []
 
 
+def test_limits_nothing_can_lie_between_are_refused(shelf):
+    with pytest.raises(InputError, match="kappa_min 5 is above kappa_max 1"):
+        shelf.find(kappa_min=5, kappa_max=1)
+
+
 def test_the_newest_comes_first_and_limit_limits(shelf):
     assert [record.run for record in shelf.find(limit=1)] == ["SiC-1"]
 

@@ -102,6 +102,11 @@ def test_a_left_handed_supercell_is_refused():
         built(bulk("Si", a=5.43), supercell=((0, 1, 0), (1, 0, 0), (0, 0, 1)))
 
 
+def test_a_supercell_nobody_can_compute_is_refused_at_once():
+    with pytest.raises(InputError, match="has 32000 atoms, more than 20000"):
+        built(bulk("Cu", cubic=True), supercell=(20, 20, 20))
+
+
 def test_emt_copper_relaxes_to_its_minimum():
     seen = []
     reference = references.build(AseEmtSettings(engine="ase-emt"))
