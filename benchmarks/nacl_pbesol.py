@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -60,19 +60,24 @@ def main() -> None:
     truth = solve_truth()
     report: dict[str, Any] = {"truth_kappa": truth.kappa, "mesh": MESH, "temperature": 300}
     report |= {"truth_optical": optical(truth, truth.fc2), "versions": versions()}
-    for count in options.cells:
-        rows = {
-            f"long_range_{switch}_{count}": ours(count, options.surrogate | {"long_range": switch}, truth)
-            for switch in ("auto", "off")
-        }
-        if not options.no_peers:
-            rows[f"pypolymlp_{count}"] = polynomial(count, truth)
-        report |= rows
+    for name, row in rows(options, truth):
+        report[name] = row
         if not options.json:
-            for name, row in rows.items():
-                print_row(name, row, truth.kappa)
+            print_row(name, row, truth.kappa)
     if options.json:
         print(json.dumps(report))
+
+
+def rows(options: argparse.Namespace, truth: Truth) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and figures of ours with and without dipoles, then the peer's, as they are ready."""
+    for count in options.cells:
+        for switch in ("auto", "off"):
+            yield (
+                f"long_range_{switch}_{count}",
+                ours(count, options.surrogate | {"long_range": switch}, truth),
+            )
+        if not options.no_peers:
+            yield f"pypolymlp_{count}", polynomial(count, truth)
 
 
 def solve_truth() -> Truth:
@@ -97,7 +102,7 @@ def optical(truth: Truth, fc2: peers.FloatArray) -> list[float]:
     ph3 = empty(truth)
     phonons = Phonopy(ph3.unitcell, np.diag([4, 4, 4]), primitive_matrix="F", log_level=0)
     phonons.nac_params, phonons.force_constants = dict(truth.nac), fc2
-    return [float(f) for f in phonons.get_frequencies(NEAR_GAMMA)[3:]]
+    return [float(f) for f in phonons.run_qpoints([NEAR_GAMMA]).frequencies[0][3:]]
 
 
 def compare(truth: Truth, kappa: float, fc2: peers.FloatArray) -> dict[str, Any]:
