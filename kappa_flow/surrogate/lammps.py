@@ -18,7 +18,7 @@ from kappa_flow.surrogate.potential import Device, Potential
 
 
 class MliapPotential:
-    """What LAMMPS' ML-IAP package calls for energies and forces; ``units metal``, any number of processes.
+    """What LAMMPS' ML-IAP package calls for energies and forces, in ``units metal``; tried on one process.
 
     Pickled, it holds the path of the potential, not its weights: LAMMPS reads it by
     ``pair_style mliap unified FILE.pkl 0``, ``pair_coeff * * Na Cl``.
