@@ -88,9 +88,13 @@ def solve_kappa(ph3: Phono3py, mesh: Sequence[int], temperature: float = 300.0) 
     return float(np.mean(ph3.thermal_conductivity.kappa.reshape(-1, 6)[0, :3]))
 
 
-def from_forces(ph3: Phono3py, forces: FloatArray, mesh: Sequence[int]) -> float:
+def from_forces(
+    ph3: Phono3py, forces: FloatArray, mesh: Sequence[int], phonon_forces: FloatArray | None = None
+) -> float:
     """Return κ from forces on phono3py's displaced supercells, symmetrised as its command line does."""
     ph3.forces = forces
+    if phonon_forces is not None:
+        ph3.phonon_forces = phonon_forces
     ph3.produce_fc3()
     ph3.produce_fc2()
     ph3.symmetrize_fc3()
@@ -98,34 +102,33 @@ def from_forces(ph3: Phono3py, forces: FloatArray, mesh: Sequence[int]) -> float
     return solve_kappa(ph3, mesh)
 
 
-def train_pypolymlp(images: Sequence[Atoms], truth: Phono3py) -> tuple[PhonopyMLP, float]:
-    """Train pypolymlp with phono3py's defaults; return it and the seconds it took."""
-    trainer = strained(truth, images[0].cell.array)
+def train_pypolymlp(images: Sequence[Atoms], like: Phono3py) -> tuple[PhonopyMLP, float]:
+    """Train pypolymlp with phono3py's defaults on supercells of ``like``; return it and the seconds."""
+    trainer = strained(like, images[0].cell.array)
     displacements, labels, energies = on_supercell(images, trainer.supercell)
     start = time.perf_counter()
     trainer.mlp_dataset = {"displacements": displacements, "forces": labels, "supercell_energies": energies}
     trainer.develop_mlp()
-    seconds = time.perf_counter() - start
     assert trainer.mlp is not None
-    return trainer.mlp, seconds
+    return trainer.mlp, time.perf_counter() - start
+
+
+def from_rest(mlp: PhonopyMLP, cells: Sequence[PhonopyAtoms], perfect: PhonopyAtoms) -> FloatArray:
+    """Return pypolymlp's forces on displaced cells, less those on the perfect one."""
+    predicted = np.array(mlp.evaluate([*cells, perfect])[1])
+    return np.asarray(predicted[:-1] - predicted[-1])
 
 
 def pypolymlp(
     images: Sequence[Atoms], truth: Phono3py, forces: FloatArray, mesh: Sequence[int]
 ) -> PeerResult:
-    """Train pypolymlp and solve κ from its forces on the cells of ``truth``."""
-    trained, seconds = train_pypolymlp(images, truth)
-    predicted = pypolymlp_forces(trained, truth)
-    rmse = float(np.sqrt(np.mean((predicted - forces) ** 2)))
-    return PeerResult(from_forces(truth, predicted, mesh), seconds, rmse)
-
-
-def pypolymlp_forces(trained: PhonopyMLP, truth: Phono3py) -> FloatArray:
-    """Return the forces on the displaced cells of ``truth``, those of the perfect cell taken off."""
+    """Train pypolymlp with phono3py's defaults and solve κ from its forces on the cells of ``truth``."""
+    mlp, seconds = train_pypolymlp(images, truth)
     cells = truth.supercells_with_displacements
     assert cells is not None
-    predicted = np.array(trained.evaluate([*cells, truth.supercell])[1])
-    return predicted[:-1] - predicted[-1]
+    predicted = from_rest(mlp, cells, truth.supercell)
+    rmse = float(np.sqrt(np.mean((predicted - forces) ** 2)))
+    return PeerResult(from_forces(truth, predicted, mesh), seconds, rmse)
 
 
 def symfc(

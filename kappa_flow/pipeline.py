@@ -163,7 +163,7 @@ def needs(task: Task, names: list[str]) -> list[str]:
         "sampling": ["structure", f"surrogate.{number - 1}"],
         "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}"]
         + ([] if number else ["input.dataset"]),
-        "surrogate": ["structure", f"dataset.{number}", "input.validation"],
+        "surrogate": ["structure", f"dataset.{number}", "input.validation", "input.polar"],
         "displacements": ["structure"],
         "forces": ["structure", "displacements", *latest(names, "surrogate")],
         "force_constants": ["structure", "displacements", "forces", "input.polar"],
@@ -256,7 +256,9 @@ def _surrogate(work: _Work) -> SurrogateDocument:
     settings = work.config.surrogate
     if detour(work.task, work.config):  # a first fit on small displacements, good enough to drive the next MD
         settings = surrogate.settings_for_dynamics(settings)
-    return surrogate.train(labelled, settings, work.bench.progress, held_out)
+    polar = work.find("input.polar", PolarTensors)
+    placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
+    return surrogate.train(labelled, settings, work.bench.progress, held_out, placed)
 
 
 def _displacements(work: _Work) -> Displacements:

@@ -98,7 +98,10 @@ class SurrogateSettings(Settings):
     committee: Annotated[int, Field(ge=1)] = 8
     """Members; at least 4 are needed for an error bar."""
     cutoff: Positive | Literal["auto"] = 7.0
-    """Å, or ``auto``: a sphere of 70 atoms at the density of the data, at most the smallest cell height."""
+    """Å, or ``auto``: a sphere of 70 atoms at the density of the data, at most the smallest cell height.
+    With a long-range part at most half the smallest training box."""
+    long_range: Literal["auto", "off"] = "auto"
+    """``auto``: where Born charges are given, the dipole–dipole part is kept outside the potential."""
     radial: Annotated[int, Field(ge=2, le=40)] | None = None
     """Gaussians per neighbour element; None: 8, 6 or 4 for one, two or more elements."""
     l_max: Annotated[int, Field(ge=0, le=12)] | None = None
@@ -137,6 +140,11 @@ class SurrogateSettings(Settings):
         if self.angular.startswith("behler") and self.l_max == 0:
             raise ValueError(f"angular: {self.angular} needs l_max 1 or more; none is the pairwise model")
         return self
+
+    @field_validator("long_range", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML 1.1 reads a bare off as false
 
 
 class DisplacementsSettings(Settings):

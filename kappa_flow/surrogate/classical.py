@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from kappa_flow.surrogate.descriptors import (
-    Angular,
     Pairs,
     SymmetryFunctions,
     behler_exponents,
@@ -49,7 +48,7 @@ class NarrowFunctions:
     elements: tuple[int, ...]
     basis: RadialBasis
     l_max: int
-    angular: ClassVar[Angular] = "behler-narrow"
+    angular: ClassVar[Literal["behler-narrow"]] = "behler-narrow"
     pairs: ClassVar[Pairs] = "same"
 
     @property

@@ -16,7 +16,7 @@ from kappa_flow.surrogate.harmonics import real_spherical_harmonics
 from kappa_flow.surrogate.neighbors import Neighbors
 from kappa_flow.surrogate.radial import RadialBasis
 
-Angular = Literal["legendre", "behler", "behler-narrow", "none"]
+Angular = Literal["legendre", "behler", "none"]
 Pairs = Literal["all", "same"]
 
 
@@ -36,7 +36,7 @@ class Functions(Protocol):
         """Highest degree in cos θ."""
 
     @property
-    def angular(self) -> Angular:
+    def angular(self) -> Angular | Literal["behler-narrow"]:
         """Angular functions."""
 
     @property

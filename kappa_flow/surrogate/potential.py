@@ -20,6 +20,7 @@ from kappa_flow.surrogate import files
 from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.electrostatics import DipoleInteraction
 from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.kernels import functions_of, kernel_for
 from kappa_flow.surrogate.network import NetworkShape
@@ -35,6 +36,8 @@ MOST_CENTRES = 8192
 class Potential:
     """E = Σ_i [ε_e + w_e·(G_i - Ḡ_e) + NN_e(q_i)], its mean over a committee, and its exact derivatives.
 
+    In a polar crystal the dipole–dipole part is added, the same for all members; stresses stay without it.
+
     References
     ----------
     Behler, Parrinello, Phys. Rev. Lett. 98, 146401 (2007), doi:10.1103/PhysRevLett.98.146401.
@@ -46,6 +49,8 @@ class Potential:
     device: Device = "auto"
     memory: float = 1.0
     """GiB a batch may take."""
+    long_range: DipoleInteraction | None = None
+    """Added to what the networks say; None for crystals without Born charges."""
 
     @property
     def members(self) -> int:
@@ -76,7 +81,8 @@ class Potential:
         Raises
         ------
         InputError
-            For an element the potential does not know, or CUDA asked for where there is none.
+            For an element the potential does not know, CUDA asked for where there is none, or, with a
+            long-range part, atoms that are not displaced from the crystal's lattice.
         """
         device = _resolve(self.device)
         kernel = kernel_for(self.functions, structures, self.members if members else 1, device)
@@ -101,12 +107,13 @@ class Potential:
         progress(len(structures), len(structures), "force evaluations")
         forces, virials = kernel.forces, kernel.virials
         volumes = np.abs(np.linalg.det(structures.cells))[:, None, None]
-        return Evaluation(
+        found = Evaluation(
             energies=energies,
             forces=forces.mean(0),
             stresses=0.5 * (virials + virials.transpose(0, 2, 1)) / volumes,
             member_forces=forces if members else None,
         )
+        return found if self.long_range is None else self.long_range.added_to(found, structures)
 
     def extrapolation(self, structures: Structures, progress: Progress = quiet) -> FloatArray:
         """Return how far each atom lies outside the training data, (n_atoms,): 1 is the edge.
@@ -176,6 +183,7 @@ class Potential:
             "members": self.members,
             "n_inputs": None if self.shape is None else self.shape.n_inputs,
             "hidden": None if self.shape is None else list(self.shape.hidden),
+            "long_range": None if self.long_range is None else self.long_range.description(),
         }
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -195,7 +203,8 @@ class Potential:
                 "domain_whitening": domain.whitening,
                 "domain_limit": domain.limit,
             }
-        return {name: tensor.cpu().numpy() for name, tensor in named.items()}
+        found = {name: tensor.cpu().numpy() for name, tensor in named.items()}
+        return found | ({} if self.long_range is None else self.long_range.arrays())
 
     @classmethod
     def from_parts(cls, description: dict[str, Any], arrays: dict[str, AnyArray]) -> Potential:
@@ -220,9 +229,11 @@ class Potential:
                     tensors["domain_mean"], tensors["domain_whitening"], tensors["domain_limit"]
                 )
             weights = Weights(compression, tensors["linear"], tensors["network"], tensors["atomic"], domain)
+            polar = description.get("long_range")
+            long_range = None if polar is None else DipoleInteraction.from_parts(polar, arrays)
         except KeyError as error:
             raise InputError(f"potential without {error}", "it is incomplete", "Train it anew") from error
-        return cls(functions, shape, weights)
+        return cls(functions, shape, weights, long_range=long_range)
 
     @classmethod
     def from_document(cls, document: SurrogateDocument) -> Potential:

@@ -6,6 +6,7 @@ import numpy as np
 
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.surrogate import FitErrors, Parity
+from kappa_flow.surrogate.lattice_sites import half_box
 from kappa_flow.surrogate.potential import Potential
 
 
@@ -37,11 +38,10 @@ def parity(potential: Potential, dataset: Dataset) -> Parity:
 def warnings_of(potential: Potential, dataset: Dataset) -> tuple[str, ...]:
     """Return what a user of this potential should know."""
     warnings = []
-    cross = np.cross(np.roll(dataset.cells, -1, axis=1), np.roll(dataset.cells, -2, axis=1))
-    heights = np.abs(np.linalg.det(dataset.cells))[:, None] / np.linalg.norm(cross, axis=2)
-    if potential.cutoff > heights.min() / 2:
+    half = half_box(dataset.cells)
+    if potential.cutoff > half:
         warnings.append(
-            f"cutoff {potential.cutoff:g} Å passes half the training box ({heights.min() / 2:.2f} Å): "
+            f"cutoff {potential.cutoff:g} Å passes half the training box ({half:.2f} Å): "
             "periodic images were fitted together, forces in a larger box are not assured"
         )
     if potential.members < 4:

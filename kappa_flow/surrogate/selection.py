@@ -2,9 +2,9 @@
 
 Single functions left out save next to nothing in evaluation: the time goes into the moments of whole
 channels and degrees, so the curve over radial functions and ``l_max`` is the one that trades accuracy for
-time; the other says how many numbers the forces depend on. Whole channels are no worse choice: fitted to
-20 DFT cells of silicon, 160 functions by CUR err by 0.43 meV/Å, 153 by n = 6, l ≤ 6 by 0.41; of NaCl, 160
-by CUR by 0.055, 188 by n = 4, l ≤ 4 by 0.039. So potentials take all functions of their channels.
+time; the other says how many numbers the forces depend on. Whole channels are no worse choice: fitted to 20
+DFT cells of silicon, 160 functions by CUR err by 0.43 meV/Å, 153 by n = 6, l ≤ 6 by 0.41; of NaCl, 160 by
+CUR by 0.055, 188 by n = 4, l ≤ 4 by 0.039. So potentials take all functions of their channels.
 """
 
 from __future__ import annotations

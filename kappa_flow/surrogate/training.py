@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kappa_flow.documents.dataset import Dataset
+from kappa_flow.documents.force_constants import PolarTensors
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.surrogate import SurrogateDocument, TrainingHistory
 from kappa_flow.errors import InputError
@@ -26,6 +27,7 @@ from kappa_flow.surrogate.committee import (
 )
 from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression, Table, build_table, sample_values
+from kappa_flow.surrogate.electrostatics import long_range_part
 from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
@@ -62,7 +64,11 @@ class Split:
 
 
 def train(
-    dataset: Dataset, settings: SurrogateSettings, progress: Progress = quiet, test: Dataset | None = None
+    dataset: Dataset,
+    settings: SurrogateSettings,
+    progress: Progress = quiet,
+    test: Dataset | None = None,
+    polar: PolarTensors | None = None,
 ) -> SurrogateDocument:
     """Train a committee; equal input gives equal weights.
 
@@ -74,6 +80,9 @@ def train(
     progress : Progress
     test : Dataset, optional
         Structures kept apart; instead of a ``test_fraction`` of the data set.
+    polar : PolarTensors, optional
+        With them, unless ``long_range`` is off, the dipole–dipole part is taken out of the labels before the
+        fit and added to what the potential says.
 
     Returns
     -------
@@ -82,16 +91,20 @@ def train(
     Raises
     ------
     InputError
-        When there is nothing to learn from.
+        When there is nothing to learn from, or a structure is not the polar crystal, displaced.
     """
     _check(dataset)
+    settings, long_range = long_range_part(polar, dataset, settings)
     split = Split.draw(len(dataset), settings)
     learned = dataset.subset(split.train)
     held = dataset.subset(split.validation) if split.validation else None
     if test is None and split.test:
         test = dataset.subset(split.test)
     functions = functions_for(dataset, settings)
-    potential, history = fit(learned, held, functions, settings, progress)
+    rest = learned if long_range is None else long_range.taken_from(learned)
+    watched = held if held is None or long_range is None else long_range.taken_from(held)
+    potential, history = fit(rest, watched, functions, settings, progress)
+    potential = replace(potential, long_range=long_range)
     return SurrogateDocument(
         model=potential.description(),
         weights=potential.arrays(),

@@ -79,6 +79,9 @@ def test_three_integers_and_auto_are_meshes(mesh: object) -> None:
         ({**MINIMAL, "sampling": {"temperatures": []}}, "sampling.temperatures"),
         ({**MINIMAL, "bte": {"temperatures": [-5]}}, "bte.temperatures"),
         ({**MINIMAL, "force_constants": {"nac": {}}}, "give either file"),
+        ({**MINIMAL, "surrogate": {"angular": "none", "l_max": 4}}, "has no angular functions"),
+        ({**MINIMAL, "surrogate": {"angular": "behler", "l_max": 0}}, "needs l_max 1 or more"),
+        ({**MINIMAL, "surrogate": {"cutoff": "wide"}}, "surrogate.cutoff"),
         ({}, "structure"),
     ],
 )

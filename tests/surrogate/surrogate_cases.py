@@ -67,10 +67,10 @@ def random_potential(functions, members=3, hidden=(5,)):
 
 
 def labelled(images, calculator):
-    """A data set labelled by an ASE calculator."""
+    """A data set labelled by an ASE calculator, or as the images are (None)."""
     energies, forces = [], []
     for atoms in images:
-        atoms.calc = calculator
+        atoms.calc = calculator or atoms.calc
         energies.append(atoms.get_potential_energy())
         forces.append(atoms.get_forces())
     return Dataset(

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from ase.neighborlist import neighbor_list
-from surrogate_cases import one, salt
+from surrogate_cases import copper, one, salt
 
+from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.surrogate import Potential, train
 from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import SymmetryFunctions, behler_exponents
 from kappa_flow.surrogate.neighbors import find_neighbors
@@ -79,6 +81,17 @@ def test_design_rows_are_the_derivatives_of_the_functions():
         expected = [-slope[atoms.numbers == number].sum(0) for number in (11, 17)]
         # h² times third derivatives of order 10, and rounding 1e-13/h.
         assert np.allclose(rows[atom, axis], expected, atol=1e-7)
+
+
+def test_they_train_and_load_like_the_others():
+    settings = SurrogateSettings(
+        cutoff=4.0, radial=3, l_max=2, committee=1, angular="behler-narrow", inputs=4
+    )
+    data = copper(4)
+    document = train(data, settings)
+    assert isinstance(Potential.from_document(document).functions, NarrowFunctions)
+    # A wrong derivative or order would leave forces of 1 eV/Å unexplained.
+    assert document.train.force_rmse < 0.2 * np.sqrt(np.mean(data.forces**2))
 
 
 ETA = 0.15
