@@ -118,15 +118,25 @@ class SurrogateSettings(Settings):
     cosine, whose second derivative jumps there: not for force constants."""
     regularization: Positive | None = None
     """Ridge strength relative to the largest squared singular value; None: by cross-validation."""
-    energy_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    """An energy error of 1 eV per cell counts as a force error of so many eV/Å."""
-    inputs: Annotated[int, Field(ge=2, le=128)] = 32
-    """Principal components of the symmetry functions the networks see; fewer where the data are few."""
+    regime: Literal["auto", "crystal", "diverse"] = "auto"
+    """What the data are. ``crystal``: one crystal, a little displaced; ``diverse``: vacancies, strain,
+    surfaces, liquids. ``auto``: ``crystal`` where all cells have one composition and density (0.3 %). It
+    decides the settings left open below and how the networks start."""
+    energy_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """An energy error of 1 eV per cell counts as a force error of so many eV/Å; None: 1, or for ``diverse``
+    data 20. For ``diverse`` data it is divided by the root of the number of atoms."""
+    stress_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """The same for each virial (stress times volume, eV) of a cell, where the data have stresses; 0 leaves
+    them out of training."""
+    inputs: Annotated[int, Field(ge=2, le=128)] | None = None
+    """Principal components of the symmetry functions the networks see, fewer where the data are few; None:
+    32, or for ``diverse`` data 64 within 2 GiB of stored derivatives."""
     hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = ()
-    """Neurons per hidden layer; empty: one layer as wide as the inputs, which starts from the curvature
-    solved in closed form."""
-    iterations: Annotated[int, Field(ge=0)] = 10
-    """Most quasi-Newton iterations of the networks after their start."""
+    """Neurons per hidden layer; empty: for ``crystal`` one layer as wide as the inputs, which starts from the
+    curvature solved in closed form, for ``diverse`` one of 32."""
+    iterations: Annotated[int, Field(ge=0)] | None = None
+    """Most quasi-Newton iterations of the networks after their start; None: 10, for ``diverse`` data 400.
+    They end when the held-out forces stop improving."""
     validation_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     """Part of the structures that only decides when to stop."""
     test_fraction: Annotated[float, Field(ge=0, lt=0.5)] = 0.0

@@ -20,6 +20,8 @@ class FitErrors(Part):
     """eV/atom, after the per-set offset the model fits."""
     force_spread: float
     """Root mean square over atoms of the committee's standard deviation, eV/Å."""
+    stress_rmse: float | None = None
+    """eV/Å³; None where the data have no stresses."""
 
 
 class TrainingHistory(Part):

@@ -15,29 +15,32 @@ from kappa_flow.surrogate.network import NetworkShape
 
 @dataclass(frozen=True)
 class Equations:
-    """Force rows, then one row per structure energy, its composition part taken out.
+    """Force rows, one row per structure energy, its composition part taken out, then rows of virials.
 
     With the part linear in the composition projected out, atomic energies need no columns.
     """
 
     table: Table
-    energy_weight: float
-    """Å⁻¹: an energy error of 1 eV in a cell counts as a force error of this many eV/Å."""
+    energy_weights: Tensor
+    """Å⁻¹, (n_structures,): an energy error of 1 eV in a cell counts as a force error of so many eV/Å."""
+    virial_weights: Tensor
+    """The same for each of the six virials dE/dε of a cell."""
 
     @cached_property
     def target(self) -> Tensor:
         """(n_rows,)."""
-        return self.join(self.table.forces, self.table.energies)
+        return self.join(self.table.forces, self.table.energies, self.table.virials)
 
     @cached_property
     def owner(self) -> Tensor:
         """Structure of each row, (n_rows,)."""
         atoms = self.table.structure.repeat_interleave(3)
-        return torch.cat([atoms, torch.arange(len(self.table.energies))])
+        every = torch.arange(len(self.table.energies))
+        return torch.cat([atoms, every, self._of_virials(every)])
 
     def linear(self) -> Tensor:
         """Return the design of the linear read-out, (n_rows, n_elements n_functions)."""
-        return self.join(self.table.force_rows, self.table.energy_rows)
+        return self.join(self.table.force_rows, self.table.energy_rows, self.table.virial_rows)
 
     def quadratic(self, n_elements: int) -> Tensor:
         """Return the design of the products of inputs, (n_rows, n_elements n_inputs (n_inputs + 1)/2)."""
@@ -45,27 +48,50 @@ class Equations:
 
     def network(self, shape: NetworkShape, parameters: Tensor) -> Tensor:
         """Return what the networks say, (n_members, n_rows); differentiable in the parameters."""
-        forces = network_forces(self.table, shape, parameters)
-        single = shape.energies(parameters, self.table.inputs, self.table.species).T
-        energies = single.new_zeros(len(self.table.energies), single.shape[1])
-        energies = energies.index_add(0, self.table.structure, single)
-        return self.join(forces.T, energies).T
+        table = self.table
+        slopes = shape.slopes(parameters, table.inputs, table.species)
+        single = shape.energies(parameters, table.inputs, table.species).T
+        energies = single.new_zeros(len(table.energies), single.shape[1])
+        energies = energies.index_add(0, table.structure, single)
+        return self.join(_forces(table, slopes).T, energies, _virials(table, slopes).T).T
 
-    def join(self, forces: Tensor, energies: Tensor) -> Tensor:
-        """Stack force rows on weighted energy rows freed of their composition part."""
-        basis, triangle = torch.linalg.qr(self.table.counts)
+    def join(self, forces: Tensor, energies: Tensor, virials: Tensor) -> Tensor:
+        """Stack force rows, weighted energy rows freed of their composition part, weighted virial rows."""
+        weights = self.energy_weights[:, None]
+        basis, triangle = torch.linalg.qr(weights * self.table.counts)
         basis = basis[:, triangle.diagonal().abs() > 1e-9 * triangle.abs().max()]
-        return torch.cat([forces, self.energy_weight * (energies - basis @ (basis.T @ energies))])
+        energies = _scaled(energies, self.energy_weights)
+        virials = _scaled(virials, self._of_virials(self.virial_weights))
+        return torch.cat([forces, energies - basis @ (basis.T @ energies), virials])
+
+    def _of_virials(self, values: Tensor) -> Tensor:
+        """Return a value of each structure for each row of virials."""
+        return values.repeat_interleave(len(self.table.virials) // len(self.table.energies))
+
+
+def _scaled(rows: Tensor, weights: Tensor) -> Tensor:
+    return rows * weights.view(-1, *[1] * (rows.ndim - 1))
 
 
 def network_forces(table: Table, shape: NetworkShape, parameters: Tensor) -> Tensor:
     """Return F_k = -Σ_i Σ_a dE_i/dq_a dq_a/dr_k, (n_members, 3 n_atoms)."""
-    slopes = shape.slopes(parameters, table.inputs, table.species).transpose(0, 1)
-    terms = slopes @ table.jacobian.flatten(2)
+    return _forces(table, shape.slopes(parameters, table.inputs, table.species))
+
+
+def _forces(table: Table, slopes: Tensor) -> Tensor:
+    """Return forces, (n_members, 3 n_atoms), from dE_i/dq_i, (n_members, n_atoms, n_inputs)."""
+    terms = slopes.transpose(0, 1).to(table.jacobian.dtype) @ table.jacobian.flatten(2)
     atoms, members = terms.shape[:2]
-    terms = terms.view(atoms, members, -1, 3).transpose(1, 2).flatten(0, 1)
+    terms = terms.view(atoms, members, -1, 3).transpose(1, 2).flatten(0, 1).to(slopes.dtype)
     forces = terms.new_zeros(atoms, members, 3).index_add(0, table.index.flatten(), -terms)
     return forces.transpose(0, 1).flatten(1)
+
+
+def _virials(table: Table, slopes: Tensor) -> Tensor:
+    """Return dE/dε, (n_members, 6 n_structures) or no columns, from dE_i/dq_i."""
+    single = (slopes.transpose(0, 1) @ table.strain).flatten(1)
+    total = single.new_zeros(len(table.energies), single.shape[1]).index_add(0, table.structure, single)
+    return total.view(len(total), len(slopes), -1).transpose(0, 1).flatten(1)
 
 
 def bootstrap_weights(members: int, n_structures: int, generator: torch.Generator) -> Tensor:

@@ -85,11 +85,11 @@ class NetworkShape:
 
 def _slopes(parts: list[Tensor], inputs: Tensor) -> Tensor:
     signals = inputs.expand(len(parts[0]), *inputs.shape)
-    bends = []
+    before, bends = signals, list[Tensor]()
     for weight, bias in zip(parts[0:-1:2], parts[1:-1:2], strict=True):
+        signals = _log_cosh(before) if bends else signals
         before = torch.baddbmm(bias, signals, weight)
         bends.append(torch.tanh(before))
-        signals = _log_cosh(before)
     slopes = parts[-1].transpose(1, 2)
     for weight, bend in zip(parts[-3::-2], reversed(bends), strict=True):
         slopes = (slopes * bend) @ weight.transpose(1, 2)

@@ -20,12 +20,17 @@ def assess(potential: Potential, dataset: Dataset) -> FitErrors:
     assert found.member_forces is not None  # noqa: S101 - predict was asked for them
     error = found.forces - dataset.forces
     per_atom = (found.energies - dataset.energies) / dataset.n_atoms
+    stress = None
+    if dataset.stresses is not None:
+        assert found.stresses is not None  # noqa: S101 - a potential always has them
+        stress = float(np.sqrt(np.mean((found.stresses - dataset.stresses) ** 2)))
     return FitErrors(
         structures=len(dataset),
         force_rmse=float(np.sqrt(np.mean(error**2))),
         force_mae=float(np.mean(np.abs(error))),
         energy_rmse=float(np.std(per_atom)),
         force_spread=float(np.sqrt(np.mean(np.var(found.member_forces, axis=0)))),
+        stress_rmse=stress,
     )
 
 

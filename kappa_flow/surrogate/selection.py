@@ -22,7 +22,7 @@ from torch import Tensor
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate.descriptors import Functions
-from kappa_flow.surrogate.design import rows_of
+from kappa_flow.surrogate.force_rows import rows_of
 from kappa_flow.surrogate.linear import Ridge
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.training import functions_for

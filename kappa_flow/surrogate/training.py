@@ -16,33 +16,22 @@ from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate.automatic import suggest
 from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.committee import (
-    Equations,
-    Projected,
-    Readout,
-    bootstrap_weights,
-    curvature_start,
-    network_forces,
-    output_start,
-)
+from kappa_flow.surrogate.committee import Equations, Readout, bootstrap_weights
 from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
-from kappa_flow.surrogate.design import Compression, Table, build_table, sample_values
+from kappa_flow.surrogate.design import Compression, Wanted, build_table, sample_values
 from kappa_flow.surrogate.electrostatics import long_range_part
 from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
-from kappa_flow.surrogate.optimize import minimise
 from kappa_flow.surrogate.potential import Potential
 from kappa_flow.surrogate.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.recipe import Recipe
+from kappa_flow.surrogate.walk import Walk
 from kappa_flow.surrogate.weights import Weights
 
-INPUT_SPREAD = 0.1
-"""Standard deviation of network inputs over the training atoms: ln cosh is a parabola to 0.3 % there."""
 DOMAIN_STRUCTURES = 400
 """Structures that tell where the training data lie."""
-PATIENCE = 6
-"""Iterations without a better validation error that end the refinement."""
 
 
 @dataclass(frozen=True)
@@ -170,23 +159,25 @@ def fit(
     progress: Progress = quiet,
 ) -> tuple[Potential, TrainingHistory]:
     """Return the committee fitted to ``learned``, stopped by ``held`` where there is any."""
-    shape = _network_shape(learned, functions, settings)
+    recipe = Recipe.choose(learned, settings, functions.basis.cutoff)
+    shape = _network_shape(learned, functions, settings, recipe)
     elements, inputs = len(functions.elements), 1 if shape is None else shape.n_inputs
-    values, species = sample_values(learned, functions, most=8)
-    compression = Compression.principal(values, species, elements, inputs, INPUT_SPREAD)
-    table = build_table(learned, functions, compression, progress)
-    watched = None if held is None else build_table(held, functions, compression)
-    equations = Equations(table, settings.energy_weight)
+    values, species = sample_values(learned, functions, recipe.sample)
+    compression = Compression.principal(values, species, elements, inputs, recipe.spread, recipe.damping)
+    wanted = Wanted(recipe.precision, recipe.stress_weight > 0)
+    table = build_table(learned, functions, compression, wanted, progress)
+    watched = None if held is None else build_table(held, functions, compression, wanted)
+    equations = Equations(table, *recipe.row_weights(table.counts))
     generator = torch.Generator().manual_seed(settings.seed)
     shares = bootstrap_weights(settings.committee, len(learned), generator)[:, equations.owner]
     design = equations.linear() if settings.linear_readout or shape is None else None
     readout = Readout.prepare(design, equations.target, shares, settings.regularization)
-    walk = _Walk(equations, readout, shape, watched, progress)
+    walk = Walk(equations, readout, shape, watched, recipe, progress)
     parameters = equations.target.new_zeros(settings.committee, 0)
     if shape is None:
-        walk.visit(0, parameters)
+        walk.look(0, parameters)
     else:
-        parameters = walk.run(settings, generator)
+        parameters = walk.run(settings.regularization, generator)
     linear = readout.solve(walk.missing(parameters))
     linear = linear.view(len(linear), elements, -1)
     if readout.ridge is None:
@@ -194,11 +185,11 @@ def fit(
     domain = TrainingDomain.of(*sample_values(learned, functions, most=DOMAIN_STRUCTURES), elements)
     weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements), domain)
     potential = Potential(functions, shape, weights)
-    return replace(potential, weights=replace(weights, atomic=_atomic(potential, table))), walk.history()
+    return replace(potential, weights=replace(weights, atomic=_atomic(potential, equations))), walk.history()
 
 
 def _network_shape(
-    learned: Dataset, functions: Functions, settings: SurrogateSettings
+    learned: Dataset, functions: Functions, settings: SurrogateSettings, recipe: Recipe
 ) -> NetworkShape | None:
     """Return the networks; fewer inputs than asked where data could not tell their products apart."""
     if settings.model == "linear":
@@ -206,108 +197,20 @@ def _network_shape(
     elements = len(functions.elements)
     spare = learned.forces.size - elements * functions.n_functions
     most = int((max(spare, 0) / elements) ** 0.5)
-    inputs = max(4, min(settings.inputs, most, functions.n_functions))
-    hidden = settings.hidden or (inputs,)
+    inputs = max(4, min(recipe.inputs, most, functions.n_functions))
+    hidden = recipe.hidden or (inputs,)
     return NetworkShape(elements, inputs, hidden)
 
 
-def _atomic(potential: Potential, table: Table) -> Tensor:
+def _atomic(potential: Potential, equations: Equations) -> Tensor:
     """Return the energy per atom of each element that the rest of each member leaves, eV, (M, E)."""
-    weights, counts = potential.weights, table.counts
+    weights, table = potential.weights, equations.table
     mean = (weights.linear * weights.compression.mean).sum(2)
-    said = weights.linear.flatten(1) @ table.energy_rows.T - mean @ counts.T
+    said = weights.linear.flatten(1) @ table.energy_rows.T - mean @ table.counts.T
     if potential.shape is not None:
         single = potential.shape.energies(weights.network, table.inputs, table.species)
         said = said + said.new_zeros(said.shape).index_add(1, table.structure, single)
-    solved: Tensor = torch.linalg.pinv(counts) @ (table.energies - said).T
+    share = equations.energy_weights / equations.energy_weights.max()
+    share = torch.where(share.isfinite(), share, 1.0)[:, None]
+    solved: Tensor = torch.linalg.pinv(share * table.counts) @ (share * (table.energies - said).T)
     return solved.T
-
-
-class _Walk:
-    """Refinement of the networks, watched: keeps each member's best point and the history."""
-
-    def __init__(
-        self,
-        equations: Equations,
-        readout: Readout,
-        shape: NetworkShape | None,
-        watched: Table | None,
-        progress: Progress,
-    ) -> None:
-        self.equations = equations
-        self.readout = readout
-        self.shape = shape
-        self.watched = watched
-        self.progress = progress
-        self.points: list[tuple[int, float, float]] = []
-        self.best = torch.full((len(readout.weights),), torch.inf, dtype=torch.float64)
-        self.kept = torch.zeros(0)
-        self.stale = 0
-
-    def run(self, settings: SurrogateSettings, generator: torch.Generator) -> Tensor:
-        """Return the parameters of the networks, (n_members, n_parameters)."""
-        shape, members = self.shape, len(self.readout.weights)
-        assert shape is not None  # noqa: S101 - run is for networks
-        target = self.equations.target.expand(members, -1)
-        unit = float(self.readout.rest(target).square().mean().sqrt())
-        if self.readout.ridge is not None and len(shape.hidden) == 1:
-            start = curvature_start(self.equations, shape, self.readout.weights, settings.regularization)
-        else:
-            start = shape.random(members, INPUT_SPREAD, generator)
-            start = output_start(self.equations, shape, start, self.readout.weights)
-        if self.readout.ridge is not None:
-            self.visit(0, torch.zeros_like(start))
-        self.visit(1, start)
-        scale = torch.ones_like(start)
-        outputs = start[:, -shape.n_outputs :].abs().mean(1, keepdim=True)
-        scale[:, -shape.n_outputs :] = outputs.clamp_min(1e-300)
-        loss = Projected(self.equations, self.readout, shape, scale, unit)
-
-        def visit(iteration: int, point: Tensor) -> bool:
-            self.progress(iteration, settings.iterations, "training iterations")
-            return self.visit(iteration + 1, point * scale)
-
-        minimise(loss, start / scale, settings.iterations, visit)
-        return self.kept
-
-    def missing(self, parameters: Tensor) -> Tensor:
-        """Return what the networks leave of the target, (n_members, n_rows)."""
-        target = self.equations.target.expand(len(self.readout.weights), -1)
-        if self.shape is None:
-            return target
-        return target - self.equations.network(self.shape, parameters)
-
-    def visit(self, iteration: int, parameters: Tensor) -> bool:
-        """Note the errors at this point; True when it is time to stop."""
-        missing = self.missing(parameters)
-        rows = len(self.equations.table.forces)
-        training = self.readout.rest(missing)[:, :rows].square().mean(1).sqrt()
-        score = training if self.watched is None else self._watched_error(parameters, missing)
-        if len(self.kept) == 0:
-            self.kept = parameters
-        better = score < self.best
-        self.kept = torch.where(better[:, None], parameters, self.kept)
-        self.best = torch.where(better, score, self.best)
-        self.stale = 0 if bool(better.any()) else self.stale + 1
-        validation = torch.nan if self.watched is None else float(score.mean())
-        self.points.append((iteration, float(training.mean()), validation))
-        return self.stale >= PATIENCE
-
-    def _watched_error(self, parameters: Tensor, missing: Tensor) -> Tensor:
-        table = self.watched
-        assert table is not None  # noqa: S101 - asked only where there is one
-        said = torch.zeros(len(missing), len(table.forces), dtype=torch.float64)
-        if self.readout.ridge is not None:
-            said = self.readout.solve(missing) @ table.force_rows.T
-        if self.shape is not None:
-            said = said + network_forces(table, self.shape, parameters)
-        return (said - table.forces).square().mean(1).sqrt()
-
-    def history(self) -> TrainingHistory:
-        """Return the points noted: 0 the read-out alone, 1 the start of the networks, then iterations."""
-        iterations, training, validation = (np.array(part) for part in zip(*self.points, strict=True))
-        return TrainingHistory(
-            iterations=iterations,
-            train_force_rmse=training,
-            validation_force_rmse=None if self.watched is None else validation,
-        )

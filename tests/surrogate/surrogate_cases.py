@@ -78,15 +78,17 @@ def random_potential(functions, members=3, hidden=(5,)):
 
 def labelled(images, calculator):
     """A data set labelled by an ASE calculator, or as the images are (None)."""
-    energies, forces = [], []
+    energies, forces, stresses = [], [], []
     for atoms in images:
         atoms.calc = calculator or atoms.calc
         energies.append(atoms.get_potential_energy())
         forces.append(atoms.get_forces())
+        stresses.append(atoms.get_stress(voigt=False))
     return Dataset(
         **{name: getattr(batch(images), name) for name in ("n_atoms", "cells", "numbers", "positions")},
         energies=np.array(energies),
         forces=np.concatenate(forces),
+        stresses=np.array(stresses),
         origins=tuple(f"made {i}" for i in range(len(images))),
         reference="ase-emt",
     )
@@ -98,5 +100,20 @@ def copper(count, amplitude=0.1, start=0):
     for seed in range(start, start + count):
         atoms = bulk("Cu", cubic=True).repeat(2)
         atoms.rattle(amplitude, seed=seed)
+        images.append(atoms)
+    return labelled(images, EMT())
+
+
+def battered_copper(count, start=0):
+    """Copper cells strained by up to 4 %, every third without an atom, displaced by 0.25 Å."""
+    images = []
+    for seed in range(start, start + count):
+        generator = np.random.default_rng(seed)
+        atoms = bulk("Cu", cubic=True).repeat(2)
+        strain = generator.uniform(-0.04, 0.04, (3, 3))
+        atoms.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+        if seed % 3 == 0:
+            del atoms[seed % len(atoms)]
+        atoms.rattle(0.25, seed=seed)
         images.append(atoms)
     return labelled(images, EMT())

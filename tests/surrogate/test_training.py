@@ -129,7 +129,8 @@ def test_the_gradient_of_the_projected_loss_is_its_derivative():
     data = copper(3)
     functions = functions_for(data, SMALL)
     compression = Compression.principal(*sample_values(data, functions, 3), 1, 5, 0.3)
-    equations = Equations(build_table(data, functions, compression), 1.0)
+    ones = torch.ones(3, dtype=torch.float64)
+    equations = Equations(build_table(data, functions, compression), ones, ones)
     generator = torch.Generator().manual_seed(1)
     shares = bootstrap_weights(2, 3, generator)[:, equations.owner]
     readout = Readout.prepare(equations.linear(), equations.target, shares, None)
