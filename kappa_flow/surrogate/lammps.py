@@ -18,7 +18,7 @@ from kappa_flow.surrogate.potential import Device, Potential
 
 
 class MliapPotential:
-    """What LAMMPS' ML-IAP package calls for energies and forces; ``units metal``, any number of processes.
+    """What LAMMPS' ML-IAP package calls for energies and forces, in ``units metal``; tried on one process.
 
     Pickled, it holds the path of the potential, not its weights: LAMMPS reads it by
     ``pair_style mliap unified FILE.pkl 0``, ``pair_coeff * * Na Cl``.
@@ -34,7 +34,7 @@ class MliapPotential:
     Raises
     ------
     InputError
-        When the folder holds no whole potential.
+        When the folder holds no whole potential, or one with a dipole–dipole part.
 
     References
     ----------
@@ -44,6 +44,7 @@ class MliapPotential:
     def __init__(self, folder: str | os.PathLike[str], device: Device = "auto", memory: float = 1.0) -> None:
         self._made_from = (os.path.abspath(folder), device, memory)  # noqa: PTH100 - keeps links as given
         self._potential = Potential.load(folder).on(device, memory)
+        self._potential.need_local("LAMMPS' mliap")
         self._weights = self._potential.weights.to(self._potential.device)
         self.element_types = [chemical_symbols[number] for number in self._potential.functions.elements]
         self.rcutfac = 0.5 * self._potential.cutoff
@@ -102,7 +103,8 @@ class ExternalForces:
     Raises
     ------
     InputError
-        For an element the potential does not know, or more than one process.
+        For an element the potential does not know, a potential with a dipole–dipole part, or more than one
+        process.
 
     References
     ----------
@@ -112,6 +114,7 @@ class ExternalForces:
     def __init__(
         self, lmp: Any, potential: Potential, elements: Sequence[str], name: str = "kappa_flow"
     ) -> None:
+        potential.need_local("LAMMPS")
         if lmp.extract_setting("world_size") != 1:
             remedy = "Use one, or pair_style mliap unified"
             raise InputError("LAMMPS on several processes", "fix external sees one process's atoms", remedy)

@@ -144,6 +144,7 @@ def _angular_forms(functions: SymmetryFunctions) -> tuple[list[tuple[int, int]],
 
 def refuse_other_forms(potential: Potential) -> None:
     """Raise InputError, naming the setting, for a potential n2p2 cannot hold."""
+    potential.need_local("n2p2")
     functions, shape = potential.functions, potential.shape
     cutoff = functions.basis.cutoff_function
     if cutoff not in CUTOFF_TYPES:

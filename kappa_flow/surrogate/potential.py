@@ -145,6 +145,12 @@ class Potential:
 
         return PotentialCalculator(self)
 
+    def need_local(self, program: str) -> None:
+        """Raise InputError where a program would go without the dipole–dipole part."""
+        if self.long_range is not None:
+            reason = "takes a local potential, this one has a dipole–dipole part beside it"
+            raise InputError(program, reason, "Use ASE or TorchSim, or train with surrogate.long_range: off")
+
     def torchsim(self) -> Any:
         """Return a model for TorchSim, which has to be installed, of the committee mean."""
         from kappa_flow.surrogate.torchsim import TorchSimModel

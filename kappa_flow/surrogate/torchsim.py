@@ -23,7 +23,8 @@ except ModuleNotFoundError as missing:
 class TorchSimModel(ModelInterface):  # type: ignore[misc]  # torch-sim is not there when types are checked
     """Energy (eV), forces (eV/Å) and stress (eV/Å³) of the committee mean, float64, by system.
 
-    Neighbour lists are made on the CPU; the rest runs on the potential's device.
+    Neighbour lists are made on the CPU; the rest runs on the potential's device. With a dipole–dipole part
+    there is no stress: the potential's lacks that part.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ class TorchSimModel(ModelInterface):  # type: ignore[misc]  # torch-sim is not t
         self._device = torch.device(self.potential.device)
         self._dtype = torch.float64
         self._compute_forces = True
-        self._compute_stress = True
+        self._compute_stress = self.potential.long_range is None
 
     def forward(self, state: Any, **_: Any) -> dict[str, Tensor]:
         """Evaluate a state of any number of systems.
@@ -66,7 +67,9 @@ class TorchSimModel(ModelInterface):  # type: ignore[misc]  # torch-sim is not t
         if not np.all(np.asarray(state.pbc.cpu() if torch.is_tensor(state.pbc) else state.pbc)):
             raise InputError("pbc", "not all three directions are periodic", "Give periodic structures")
         found = self.potential.predict(_structures(state), members=False)
-        parts = {"energy": found.energies, "forces": found.forces, "stress": found.stresses}
+        parts = {"energy": found.energies, "forces": found.forces}
+        if self._compute_stress and found.stresses is not None:
+            parts["stress"] = found.stresses
         return {
             name: torch.tensor(np.array(part), dtype=self._dtype, device=state.positions.device)
             for name, part in parts.items()

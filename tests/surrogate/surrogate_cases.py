@@ -5,11 +5,13 @@ import torch
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from kappa_flow.documents import Dataset, Structures
+from kappa_flow.documents import Dataset, PolarTensors, Structures
+from kappa_flow.interop import cell_from_ase
 from kappa_flow.surrogate import Potential
 from kappa_flow.surrogate.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors import SymmetryFunctions
 from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.electrostatics import DipoleInteraction
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.radial import RadialBasis
 from kappa_flow.surrogate.weights import Weights
@@ -45,6 +47,14 @@ def salt_functions(cutoff=6.0, angular="legendre", pairs="all", cutoff_function=
     if angular == "behler-narrow":
         return NarrowFunctions((11, 17), basis, 4)
     return SymmetryFunctions((11, 17), basis, 4, angular, pairs)
+
+
+def salt_dipoles():
+    """The dipole–dipole part of rock salt with a = 5.6 Å."""
+    charges = np.array([np.eye(3), -np.eye(3)])
+    cell = cell_from_ase(bulk("NaCl", "rocksalt", 5.6))
+    polar = PolarTensors(born=charges, dielectric=2.5 * np.eye(3), factor=14.399652, cell=cell)
+    return DipoleInteraction.of(polar, 0.5)
 
 
 def random_potential(functions, members=3, hidden=(5,)):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.lammps import Prism
-from surrogate_cases import copper, one, random_potential, salt, salt_functions
+from surrogate_cases import copper, one, random_potential, salt, salt_dipoles, salt_functions
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
@@ -94,6 +95,16 @@ def test_an_unknown_element_is_refused():
     lmp, _ = lammps_with(salt(), SALT)
     with pytest.raises(InputError, match="element K"):
         ExternalForces(lmp, random_potential(salt_functions()), ("Cl", "K"))
+
+
+def test_a_dipole_part_is_never_lost_on_the_way(tmp_path):
+    polar = replace(random_potential(salt_functions()), long_range=salt_dipoles())
+    polar.save(tmp_path)
+    with pytest.raises(InputError, match="mliap: takes a local potential"):
+        MliapPotential(tmp_path)
+    lmp, _ = lammps_with(salt(), SALT)
+    with pytest.raises(InputError, match="LAMMPS: takes a local potential"):
+        ExternalForces(lmp, polar, SALT)
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from n2p2_evaluator import N2p2
-from surrogate_cases import batch, one, random_potential, salt, salt_functions
+from surrogate_cases import batch, one, random_potential, salt, salt_dipoles, salt_functions
 
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate import n2p2
@@ -38,8 +39,6 @@ def test_energies_are_those_of_the_files(potential, tmp_path):
 
 
 def test_a_linear_model_can_be_written(potential, tmp_path):
-    from dataclasses import replace
-
     linear = replace(potential, shape=None)
     linear.to_n2p2(tmp_path)
     atoms = salt(0.2)
@@ -69,6 +68,12 @@ def test_another_form_is_refused_by_the_name_of_its_setting(tmp_path, options, h
         random_potential(salt_functions(**options), hidden=hidden).to_n2p2(tmp_path / "no")
     assert setting in str(caught.value)
     assert not (tmp_path / "no").exists()
+
+
+def test_a_dipole_part_is_never_lost_on_the_way(potential, tmp_path):
+    polar = replace(potential, long_range=salt_dipoles())
+    with pytest.raises(InputError, match="n2p2: takes a local potential"):
+        polar.to_n2p2(tmp_path / "no")
 
 
 def test_nnp_predict_gives_the_same_energy_and_forces(potential, tmp_path):

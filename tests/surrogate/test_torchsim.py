@@ -1,10 +1,12 @@
 """The TorchSim model, by torch-sim's own contract and in its integrator; needs torch-sim-atomistic."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from ase.build import bulk
-from surrogate_cases import batch, copper, random_potential, salt, salt_functions
+from surrogate_cases import batch, copper, one, random_potential, salt, salt_dipoles, salt_functions
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
@@ -31,6 +33,15 @@ def test_many_systems_get_the_potentials_own_numbers():
     np.testing.assert_array_equal(found["energy"], direct.energies)
     np.testing.assert_array_equal(found["forces"], direct.forces)
     np.testing.assert_array_equal(found["stress"], direct.stresses)
+
+
+def test_a_dipole_part_is_in_the_forces_and_no_stress_is_claimed():
+    potential = replace(random_potential(salt_functions()), long_range=salt_dipoles())
+    atoms = bulk("NaCl", "rocksalt", 5.6, cubic=True)
+    atoms.rattle(0.05, seed=1)
+    found = potential.torchsim()(ts.io.atoms_to_state([atoms], CPU, torch.float64))
+    np.testing.assert_array_equal(found["forces"], potential.predict(one(atoms), members=False).forces)
+    assert "stress" not in found
 
 
 def test_a_molecule_is_refused():
