@@ -18,11 +18,12 @@ import peers
 import torch
 from ase.build import bulk
 from phonopy.structure.atoms import PhonopyAtoms
-from si_pbesol import DATA, SETS, finite_differences, force_rmse, read_cells, trained_on, versions
+from si_pbesol import DATA, SETS, finite_differences, force_rmse, labelled_cells, read_cells, versions
 
 from kappa_flow.documents import Structures
+from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.interop import structures_from_ase
-from kappa_flow.surrogate import Potential
+from kappa_flow.surrogate import Potential, train
 
 TURNS = 3
 SIZES = (2, 5, 10, 15, 23)
@@ -48,7 +49,7 @@ def measure(cells: int, threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     path = DATA / SETS["random"]
-    potential = Potential.from_document(trained_on(path, 20))
+    potential = Potential.from_document(train(labelled_cells(path, 20), SurrogateSettings()))
     truth, forces = finite_differences()
     peer, _ = peers.train_pypolymlp(read_cells(path, 20), truth)
     peer_rmse = float(

@@ -77,6 +77,11 @@ def labelled(name: str) -> Dataset:
     )
 
 
+def row(element: str, model: str) -> dict[str, Any]:
+    """Return the figures of one model with the settings of all three elements."""
+    return measure(element, SurrogateSettings(**SETTINGS, model=model))
+
+
 def measure(element: str, settings: SurrogateSettings) -> dict[str, Any]:
     """Train on the training file, evaluate the committee mean on the test file."""
     data, test = labelled(f"{element}_training"), labelled(f"{element}_test")

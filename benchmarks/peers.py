@@ -136,9 +136,13 @@ def symfc(
     truth: Phono3py,
     mesh: Sequence[int],
     cutoffs: Sequence[float | None],
-    target: float,
-) -> PeerResult:
-    """Fit force constants by symfc for several fc3 cutoffs; return the κ nearest ``target``."""
+    fc2: FloatArray | None = None,
+) -> list[PeerResult]:
+    """Fit force constants by symfc and solve κ, for each of several fc3 cutoffs (Å).
+
+    With ``fc2`` given, of the larger supercell of ``truth``, only fc3 is taken from the fit. A cutoff that
+    leaves more unknowns than the cells determine is left out.
+    """
     found = []
     for cutoff in cutoffs:
         trainer = strained(truth, images[0].cell.array)
@@ -146,8 +150,11 @@ def symfc(
         start = time.perf_counter()
         trainer.dataset = {"displacements": displacements, "forces": labels}
         options = None if cutoff is None else f"cutoff = {cutoff}"
-        trainer.produce_fc3(fc_calculator="symfc", fc_calculator_options=options)
+        try:
+            trainer.produce_fc3(fc_calculator="symfc", fc_calculator_options=options)
+        except np.linalg.LinAlgError:
+            continue
         seconds = time.perf_counter() - start
-        truth.fc2, truth.fc3 = trainer.fc2, trainer.fc3
+        truth.fc2, truth.fc3 = trainer.fc2 if fc2 is None else fc2, trainer.fc3
         found.append(PeerResult(solve_kappa(truth, mesh), seconds, None, f"fc3 cutoff {cutoff} Å"))
-    return min(found, key=lambda result: abs(result.kappa - target))
+    return found
