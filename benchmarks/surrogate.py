@@ -2,9 +2,9 @@
 
 Run by hand: ``python benchmarks/surrogate.py [--json] [--parts si nacl train speed mlearn] [--out FILE]`` (an
 hour or two on two cores). κ at 300 K, 11×11×11, RTA, no isotopes, of Si (truth: 111 finite-difference cells)
-and NaCl (truth: symfc on 100 cells with the DFT fc2 of 4×4×4; Born charges). pypolymlp with phono3py's defaults; symfc with
-several fc3 cutoffs, in NaCl with the DFT fc2 of 4×4×4 cells that it cannot do without. Rows that FILE holds
-already are not done again.
+and NaCl (truth: symfc on 100 cells with the DFT fc2 of 4×4×4; Born charges). pypolymlp with
+phono3py's defaults; symfc with several fc3 cutoffs, in NaCl with the DFT fc2 of 4×4×4 cells that it cannot do
+without. Rows that FILE holds already are not done again.
 """
 
 from __future__ import annotations
