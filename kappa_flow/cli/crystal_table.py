@@ -37,12 +37,12 @@ def show(out: Console, known: Standard, found: CrystalCheck) -> None:
     names = ("", "potential") if known.name is None else ("", "potential", "reference", "difference")
     out.print(table(names, [*_elastic_rows(found), *_phonon_rows(found)]))
     if found.phonon_errors is not None:
-        rows = [("fc2", f"{found.fc2_error:.2%}")]
-        rows += [("fc3", f"{found.fc3_error:.2%}")] if found.fc3_error is not None else []
+        rows = [("fc2 (%)", f"{100 * (found.fc2_error or 0.0):.2g}")]
+        rows += [("fc3 (%)", f"{100 * found.fc3_error:.2g}")] if found.fc3_error is not None else []
         rows += [
             ("frequencies on the band path, max / rms (THz)", _two(found, "path")),
             ("frequencies on a mesh, max / rms (THz)", _two(found, "mesh")),
-            ("modes at other frequencies (DOS)", f"{found.phonon_errors.dos:.2%}"),
+            ("modes at other frequencies, by DOS (%)", f"{100 * found.phonon_errors.dos:.2g}"),
         ]
         out.print(table(("deviation from the reference", ""), rows))
     if (away := _pressure_error(found)) is not None:

@@ -13,27 +13,21 @@ if TYPE_CHECKING:
     from kappa_flow.surrogate import Potential
     from kappa_flow.validation import ErrorPair, LabelErrors
 
-COLUMNS = ("set", "cells", "energy\nmeV/atom", "force\nmeV/Å", "stress\nGPa", "spread\nmeV/Å")
-
 
 def error_table(errors: Mapping[str, LabelErrors]) -> Table:
-    """Return the errors of each set as ``RMSE / MAE``, and the committee's spread of the forces."""
+    """Return a column per set: RMSE and MAE of energies, forces, stresses, and the committee's spread."""
     from kappa_flow.cli.console import table
     from kappa_flow.units import EV_PER_ANGSTROM3_TO_GPA
 
-    rows = [
-        (
-            name,
-            str(one.structures),
-            _pair(one.energy, 1e3),
-            _pair(one.force, 1e3),
-            _pair(one.stress, EV_PER_ANGSTROM3_TO_GPA),
-            "–" if one.force_spread is None else f"{1e3 * one.force_spread:.3g}",
-        )
-        for name, one in errors.items()
-    ]
-    made = table(COLUMNS, rows)
-    made.caption = "RMSE / MAE; energies after a common offset per atom is taken out"
+    sets = list(errors.values())
+    rows = [("structures", *(str(one.structures) for one in sets))]
+    rows += _pair("energy", "meV/atom", [one.energy for one in sets], 1e3)
+    rows += _pair("force", "meV/Å", [one.force for one in sets], 1e3)
+    rows += _pair("stress", "GPa", [one.stress for one in sets], EV_PER_ANGSTROM3_TO_GPA)
+    spread = [one.force_spread for one in sets]
+    rows.append(("force spread of the committee (meV/Å)", *(_number(value, 1e3) for value in spread)))
+    made = table(("", *errors), rows)
+    made.caption = "energies: after a common offset per atom is taken out"
     made.caption_justify = "left"
     return made
 
@@ -66,5 +60,18 @@ def potential_in(folder: Path) -> Potential:
     return Potential.load(inside if (inside / "potential.json").is_file() else folder)
 
 
-def _pair(pair: ErrorPair | None, factor: float) -> str:
-    return "–" if pair is None else f"{factor * pair.rmse:.3g} / {factor * pair.mae:.3g}"
+def _pair(name: str, unit: str, pairs: list[ErrorPair | None], factor: float) -> list[tuple[str, ...]]:
+    """Return the rows of a quantity, or none where no set has it."""
+    if not any(pairs):
+        return []
+    return [
+        (
+            f"{name} {word} ({unit})",
+            *(_number(None if pair is None else getattr(pair, word.lower()), factor) for pair in pairs),
+        )
+        for word in ("RMSE", "MAE")
+    ]
+
+
+def _number(value: float | None, factor: float) -> str:
+    return "–" if value is None else f"{factor * value:.3g}"

@@ -59,17 +59,19 @@ def check_crystal(
     InputError
         When given force constants belong to another supercell.
     """
-    own = phonons(model, crystal, target.polar, progress)
     elastic = elastic_constants(model, crystal.cell, crystal.symprec, progress)
+    other, asked = None, target.fc3
     if target.model is not None:
+        own = phonons(model, crystal, target.polar, progress)
         theirs = phonons(target.model, crystal, target.polar, progress)
         asked = force_constants(target.model, crystal, progress=progress).fc3 if fc3 else None
         other = elastic_constants(target.model, crystal.cell, crystal.symprec, progress)
-    elif target.fc2 is not None:
-        theirs, asked, other = of_fc2(target.fc2, crystal, target.polar), target.fc3, None
+        mine = None if asked is None else force_constants(model, crystal, progress=progress)
+    elif target.fc2 is not None:  # made by finite differences of 0.03 Å, most likely: so are the model's
+        mine = force_constants(model, crystal, progress=progress)
+        own, theirs = (of_fc2(fc2, crystal, target.polar) for fc2 in (mine.fc2, target.fc2))
     else:
-        return CrystalCheck(elastic, own)
-    mine = None if asked is None else force_constants(model, crystal, progress=progress).fc3
+        return CrystalCheck(elastic, phonons(model, crystal, target.polar, progress))
     return CrystalCheck(
         elastic=elastic,
         phonons=own,
@@ -77,5 +79,5 @@ def check_crystal(
         reference_phonons=theirs,
         phonon_errors=compare(own, theirs),
         fc2_error=relative_error(own.fc2, theirs.fc2),
-        fc3_error=None if mine is None or asked is None else relative_error(mine, asked),
+        fc3_error=None if mine is None or asked is None else relative_error(mine.fc3, asked),
     )

@@ -17,7 +17,7 @@ from phono3py.interface.phono3py_yaml import Phono3pyYaml
 from kappa_flow import interop
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Crystal, PolarTensors
-from kappa_flow.errors import InputError
+from kappa_flow.errors import InputError, WorkError
 from kappa_flow.units import COULOMB_FACTOR
 
 _REMEDY = "Give a phono3py yaml with forces, or phono3py_params.yaml with fc2.hdf5 and fc3.hdf5 beside it"
@@ -45,6 +45,8 @@ def read_force_constants(path: Path) -> GivenForceConstants:
     ------
     InputError
         When the file is no such yaml, or holds no forces and has no hdf5 files beside it.
+    WorkError
+        When its forces do not suffice.
     """
     path = path / "phono3py_params.yaml" if path.is_dir() else path
     content = Phono3pyYaml()
@@ -59,6 +61,8 @@ def read_force_constants(path: Path) -> GivenForceConstants:
     except Exception as error:  # yaml, type, key errors: phono3py's parser lets all through
         raise InputError(f"{path}", f"it is no phono3py yaml: {error}", _REMEDY) from error
     fc2, fc3 = _solved(work, content) if _has_forces(content) else _beside(path)
+    if not np.isfinite(fc2).all() or (fc3 is not None and not np.isfinite(fc3).all()):
+        raise InputError(f"{path}", "its force constants are not finite numbers", _REMEDY)
     return GivenForceConstants(_crystal(work), fc2, fc3, _polar(content))
 
 
@@ -68,18 +72,28 @@ def _has_forces(content: Phono3pyYaml) -> bool:
 
 
 def _solved(work: Phono3py, content: Phono3pyYaml) -> tuple[FloatArray, FloatArray]:
-    random = "displacements" in content.dataset
+    pairs = content.phonon_dataset
     work.dataset = content.dataset
-    if content.phonon_dataset is not None:
-        work.phonon_dataset = content.phonon_dataset
+    if pairs is not None:
+        work.phonon_dataset = pairs
     with contextlib.redirect_stdout(io.StringIO()):
-        work.produce_fc3(fc_calculator="symfc" if random else None)
-        if content.phonon_dataset is not None:
-            work.produce_fc2()
-        if not random:
+        try:
+            work.produce_fc3(fc_calculator=_solver(content.dataset))
+            if pairs is not None:
+                work.produce_fc2(fc_calculator=_solver(pairs))
+        except Exception as error:  # symfc and phonopy raise anything, asserts included, on too few cells
+            reason = f"its forces give no force constants: {str(error).strip().partition(chr(10))[0]}"
+            raise WorkError("reference force constants", reason, "Add cells, or give fc2 and fc3") from error
+        if _solver(content.dataset) is None:
             work.symmetrize_fc3()
+        if _solver(content.dataset if pairs is None else pairs) is None:
             work.symmetrize_fc2()
     return np.array(work.fc2), np.array(work.fc3)
+
+
+def _solver(dataset: dict[str, Any]) -> str | None:
+    """Return symfc where all atoms are displaced, None, phono3py's own solver, for finite differences."""
+    return "symfc" if "displacements" in dataset else None
 
 
 def _beside(path: Path) -> tuple[FloatArray, FloatArray | None]:
