@@ -80,11 +80,11 @@ def network_forces(table: Table, shape: NetworkShape, parameters: Tensor) -> Ten
 
 def _forces(table: Table, slopes: Tensor) -> Tensor:
     """Return forces, (n_members, 3 n_atoms), from dE_i/dq_i, (n_members, n_atoms, n_inputs)."""
-    terms = slopes.transpose(0, 1).to(table.jacobian.dtype) @ table.jacobian.flatten(2)
+    terms = -slopes.transpose(0, 1).to(table.jacobian.dtype) @ table.jacobian.flatten(2)
     atoms, members = terms.shape[:2]
-    terms = terms.view(atoms, members, -1, 3).transpose(1, 2).flatten(0, 1).to(slopes.dtype)
-    forces = terms.new_zeros(atoms, members, 3).index_add(0, table.index.flatten(), -terms)
-    return forces.transpose(0, 1).flatten(1)
+    terms = terms.view(atoms, members, -1, 3).transpose(1, 2).flatten(0, 1)
+    forces = terms.new_zeros(atoms, members, 3).index_add(0, table.index.flatten(), terms)
+    return forces.to(slopes.dtype).transpose(0, 1).flatten(1)
 
 
 def _virials(table: Table, slopes: Tensor) -> Tensor:
@@ -171,7 +171,8 @@ class Projected:
         missing = self.equations.target - said.detach()
         rest = self.readout.weights * self.readout.rest(missing)
         norm = len(self.equations.target) * self.unit**2
-        (gradients,) = torch.autograd.grad(said, points, -2.0 * rest / norm)
+        # A scalar, because torch imports sympy (two seconds) when it is handed the gradient of a tensor.
+        (gradients,) = torch.autograd.grad((said * (-2.0 * rest / norm)).sum(), points)
         return (missing * rest).sum(1) / norm, gradients
 
 
@@ -185,8 +186,8 @@ def curvature_start(
     """
     linear = equations.linear()
     design = torch.cat([linear, equations.quadratic(shape.n_elements)], 1)
-    joint = Readout.prepare(design, equations.target, weights, strength)
-    found = joint.solve(equations.target.expand(len(weights), -1))[:, linear.shape[1] :]
+    joint = Ridge.fit(design, equations.target, strength)
+    found = (joint.solve_once(weights, weights * equations.target) @ joint.back.T)[:, linear.shape[1] :]
     first, second = torch.triu_indices(shape.n_inputs, shape.n_inputs)
     form = found.new_zeros(len(weights), shape.n_elements, shape.n_inputs, shape.n_inputs)
     form[..., first, second] = found.view(len(weights), shape.n_elements, -1)

@@ -123,6 +123,8 @@ def test_ridge_recovers_weights_and_matches_the_normal_equations():
     for member, share in enumerate(shares):
         expected = torch.linalg.solve((rows.T * share) @ rows, (rows.T * share) @ target)
         assert torch.allclose(found[member], expected, atol=1e-8)
+    once = ridge.solve_once(shares, shares * target) @ ridge.back.T
+    assert torch.allclose(once, found, atol=1e-11)
 
 
 def test_the_gradient_of_the_projected_loss_is_its_derivative():
