@@ -258,7 +258,8 @@ def _surrogate(work: _Work) -> SurrogateDocument:
         settings = surrogate.settings_for_dynamics(settings)
     polar = work.find("input.polar", PolarTensors)
     placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
-    return surrogate.train(labelled, settings, work.bench.progress, held_out, placed)
+    larger = work.crystal.fc2_supercell is not None
+    return surrogate.train(labelled, settings, work.bench.progress, held_out, placed, larger_cells=larger)
 
 
 def _displacements(work: _Work) -> Displacements:

@@ -99,7 +99,7 @@ class SurrogateSettings(Settings):
     """Members; at least 4 are needed for an error bar."""
     cutoff: Positive | Literal["auto"] = 7.0
     """Å, or ``auto``: a sphere of 70 atoms at the density of the data, at most the smallest cell height.
-    With a long-range part at most half the smallest training box."""
+    At most half the smallest training box where fc2 is asked of a larger supercell."""
     long_range: Literal["auto", "off"] = "auto"
     """``auto``: where Born charges are given, the dipole–dipole part is kept outside the potential."""
     radial: Annotated[int, Field(ge=2, le=40)] | None = None

@@ -19,8 +19,7 @@ from kappa_flow.documents.force_constants import PolarTensors
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.structures import Evaluation, Structures
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate.automatic import suggest
-from kappa_flow.surrogate.lattice_sites import Superlattice, displacements_from_sites, half_box
+from kappa_flow.surrogate.lattice_sites import Superlattice, displacements_from_sites
 
 TAIL = 36.0
 """Reciprocal vectors with a Gaussian below e^-36 = 2e-16 are left out."""
@@ -33,19 +32,12 @@ neighbours the second derivative alone, and what is left no longer looks like a 
 
 
 def long_range_part(
-    polar: PolarTensors | None, dataset: Dataset, settings: SurrogateSettings
-) -> tuple[SurrogateSettings, DipoleInteraction | None]:
-    """Return the long-range part asked for, and the settings of the potential beside it.
-
-    The cutoff beside a long-range part is at most half the smallest training box: what is left to the
-    potential has to be right in larger boxes too.
-    """
+    polar: PolarTensors | None, settings: SurrogateSettings, cutoff: float
+) -> DipoleInteraction | None:
+    """Return the long-range part asked for beside a potential of that cutoff (Å)."""
     if polar is None or settings.long_range == "off":
-        return settings, None
-    asked = suggest(dataset).cutoff if settings.cutoff == "auto" else settings.cutoff
-    cutoff = min(asked, half_box(dataset.cells))
-    screening = SPLIT * float(np.sqrt(np.trace(polar.dielectric) / 3)) / cutoff
-    return settings.model_copy(update={"cutoff": cutoff}), DipoleInteraction.of(polar, screening)
+        return None
+    return DipoleInteraction.of(polar, SPLIT * float(np.sqrt(np.trace(polar.dielectric) / 3)) / cutoff)
 
 
 @dataclass(frozen=True, eq=False)

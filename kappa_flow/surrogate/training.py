@@ -21,6 +21,7 @@ from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
 from kappa_flow.surrogate.design import Compression, Wanted, build_table, sample_values
 from kappa_flow.surrogate.electrostatics import long_range_part
 from kappa_flow.surrogate.extrapolation import TrainingDomain
+from kappa_flow.surrogate.lattice_sites import half_box
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.potential import Potential
@@ -58,6 +59,8 @@ def train(
     progress: Progress = quiet,
     test: Dataset | None = None,
     polar: PolarTensors | None = None,
+    *,
+    larger_cells: bool = False,
 ) -> SurrogateDocument:
     """Train a committee; equal input gives equal weights.
 
@@ -72,6 +75,11 @@ def train(
     polar : PolarTensors, optional
         With them, unless ``long_range`` is off, the dipole–dipole part is taken out of the labels before the
         fit and added to what the potential says.
+    larger_cells : bool
+        The potential will be asked for cells larger than those of the data set. Its cutoff is then at most
+        half the smallest of their heights: beyond it a neighbour is fitted together with its own images, and
+        in a larger cell it has none. Measured on NaCl (2×2×2 data, fc2 of 4×4×4): fc2 10 % wrong and κ 55 %
+        too small with 7 Å, 2 % and 1 % with half the box (5.6 Å) and the dipole–dipole part.
 
     Returns
     -------
@@ -83,13 +91,16 @@ def train(
         When there is nothing to learn from, or a structure is not the polar crystal, displaced.
     """
     _check(dataset)
-    settings, long_range = long_range_part(polar, dataset, settings)
+    if larger_cells:
+        asked = suggest(dataset).cutoff if settings.cutoff == "auto" else settings.cutoff
+        settings = settings.model_copy(update={"cutoff": min(asked, half_box(dataset.cells))})
     split = Split.draw(len(dataset), settings)
     learned = dataset.subset(split.train)
     held = dataset.subset(split.validation) if split.validation else None
     if test is None and split.test:
         test = dataset.subset(split.test)
     functions = functions_for(dataset, settings)
+    long_range = long_range_part(polar, settings, functions.basis.cutoff)
     rest = learned if long_range is None else long_range.taken_from(learned)
     watched = held if held is None or long_range is None else long_range.taken_from(held)
     potential, history = fit(rest, watched, functions, settings, progress)

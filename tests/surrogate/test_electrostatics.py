@@ -215,7 +215,7 @@ def test_training_leaves_nothing_of_it_to_the_potential() -> None:
     """Labels that are the interaction alone: what is left to learn is zero, in any supercell."""
     own = DipoleInteraction.of(salt_tensors(), SPLIT * 2.5**0.5 / 5.6)
     labels = labelled(salt_cells(3, repeat=2), Dipoles(own))
-    document = train(labels, SETTINGS, polar=salt_tensors())
+    document = train(labels, SETTINGS, polar=salt_tensors(), larger_cells=True)
     assert document.model["long_range"]["screening"] == pytest.approx(own.screening, rel=1e-14)
     assert document.model["cutoff"] == pytest.approx(5.6)  # not 7: half the training box
     larger = batch(salt_cells(1, repeat=3))
@@ -235,6 +235,13 @@ def test_it_can_be_switched_off() -> None:
     assert document.model["cutoff"] == 7.0
 
 
+def test_the_cutoff_stays_below_half_the_box_where_larger_cells_will_be_asked() -> None:
+    labels = labelled(salt_cells(3, repeat=2), Dipoles(DipoleInteraction.of(salt_tensors(), 0.4)))
+    assert train(labels, SETTINGS, larger_cells=True).model["cutoff"] == pytest.approx(5.6)
+    asked = SETTINGS.model_copy(update={"cutoff": 4.0})
+    assert train(labels, asked, larger_cells=True).model["cutoff"] == 4.0
+
+
 @pytest.mark.slow
 def test_real_salt_learned_in_small_cells_is_right_in_larger_ones(shared_data: Path) -> None:
     """DFT NaCl: 20 cells of 64 atoms, asked for forces in 512-atom cells (rms 47 meV/Å)."""
@@ -249,7 +256,7 @@ def test_real_salt_learned_in_small_cells_is_right_in_larger_ones(shared_data: P
     settings = SurrogateSettings(model="linear", committee=1)
     errors = []
     for given in (polar, None):
-        document = train(labelled(images[0], None), settings, polar=given)
+        document = train(labelled(images[0], None), settings, polar=given, larger_cells=given is not None)
         found = Potential.from_document(document).predict(batch(images[1]), members=False)
         wanted = np.concatenate([atoms.get_forces() for atoms in images[1]])
         errors.append(float(np.sqrt(np.mean((found.forces - wanted) ** 2))))
