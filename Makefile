@@ -12,7 +12,7 @@ demo: $(READY)
 	$(BIN)/kappa-flow run templates/si-sevennet/kappa.yaml --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not gpu"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -1,6 +1,11 @@
 """Fixtures every test may ask for."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: one thread each, before anybody counts
+    for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 import uuid
 from pathlib import Path
 
