@@ -177,16 +177,23 @@ class Projected:
 
 
 def curvature_start(
-    equations: Equations, shape: NetworkShape, weights: Tensor, strength: float | None
-) -> Tensor:
+    equations: Equations, shape: NetworkShape, readout: Readout, strength: float | None
+) -> Tensor | None:
     """Return network parameters that hold the best quadratic form of the inputs, solved in closed form.
+
+    None where the structures are too few for it: where a fit to all but one of them predicts that one
+    better by the read-out alone.
 
     The read-out and all products q_a q_b are solved together; with ½ qᵀ C_e q = qᵀ V Λ Vᵀ q / 2 and
     ln cosh x = x²/2 + O(x⁴) the neurons take the eigenvectors as W_1 and the eigenvalues as v.
     """
     linear = equations.linear()
     design = torch.cat([linear, equations.quadratic(shape.n_elements)], 1)
-    joint = Ridge.fit(design, equations.target, strength)
+    joint, weights = Ridge.fit(design, equations.target, strength), readout.weights
+    if readout.ridge is not None:
+        alone, together = (one.left_out(equations.target, equations.owner) for one in (readout.ridge, joint))
+        if together >= alone:
+            return None
     found = (joint.solve_once(weights, weights * equations.target) @ joint.back.T)[:, linear.shape[1] :]
     first, second = torch.triu_indices(shape.n_inputs, shape.n_inputs)
     form = found.new_zeros(len(weights), shape.n_elements, shape.n_inputs, shape.n_inputs)

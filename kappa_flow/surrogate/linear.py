@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,32 @@ class Ridge:
             scores = [_cross_validation(projected, target, relative, trial) for trial in STRENGTHS]
             strength = STRENGTHS[scores.index(min(scores))]
         return cls(left, axes.T / singular / size[:, None], strength / relative, strength)
+
+    def left_out(self, target: Tensor, owner: Tensor) -> float:
+        """Return the root mean square error of predicting each structure from a fit to all the others.
+
+        In closed form, (1 - H_ss)⁻¹ (y_s - ŷ_s) with H_ss the structure's block of the hat matrix.
+
+        Parameters
+        ----------
+        target : Tensor
+            (n_rows,).
+        owner : Tensor
+            Structure of each row, (n_rows,).
+
+        References
+        ----------
+        Allen, Technometrics 16, 125 (1974), doi:10.1080/00401706.1974.10489157, for blocks of rows.
+        """
+        shrink = 1.0 / (1.0 + self.penalty)
+        residual = target - self.left @ (shrink * (self.left.T @ target))
+        squares = 0.0
+        for structure in range(int(owner.max()) + 1):
+            rows = torch.nonzero(owner == structure).flatten()
+            block = self.left[rows]
+            hat = torch.eye(len(rows), dtype=target.dtype) - (block * shrink) @ block.T
+            squares += float(torch.linalg.lstsq(hat, residual[rows, None]).solution.square().sum())
+        return math.sqrt(squares / len(target))
 
     def factor(self, weights: Tensor) -> Tensor:
         """Return Cholesky factors of Uᵀ Ω U + penalty for row weights (n_members, n_rows).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kappa_flow.documents.dataset import Dataset
+from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.surrogate import FitErrors, Parity
 from kappa_flow.surrogate.lattice_sites import half_box
 from kappa_flow.surrogate.potential import Potential
@@ -40,7 +41,7 @@ def parity(potential: Potential, dataset: Dataset) -> Parity:
     return Parity(reference=dataset.forces.ravel(), predicted=found.forces.ravel())
 
 
-def warnings_of(potential: Potential, dataset: Dataset) -> tuple[str, ...]:
+def warnings_of(potential: Potential, dataset: Dataset, settings: SurrogateSettings) -> tuple[str, ...]:
     """Return what a user of this potential should know."""
     warnings = []
     half = half_box(dataset.cells)
@@ -48,6 +49,11 @@ def warnings_of(potential: Potential, dataset: Dataset) -> tuple[str, ...]:
         warnings.append(
             f"cutoff {potential.cutoff:g} Å passes half the training box ({half:.2f} Å): "
             "periodic images were fitted together, forces in a larger box are not assured"
+        )
+    if settings.model == "hdnnp" and potential.shape is None:
+        warnings.append(
+            f"{len(dataset)} structures are too few for networks: left out in turn, they are predicted "
+            "better by the linear read-out alone, which is what was kept"
         )
     if potential.members < 4:
         warnings.append(f"committee of {potential.members}: at least 4 members are needed for an error bar")

@@ -113,7 +113,7 @@ def train(
         test=None if test is None else assess(potential, test),
         history=history,
         parity=parity(potential, test or held or learned),
-        warnings=warnings_of(potential, dataset),
+        warnings=warnings_of(potential, dataset, settings),
     )
 
 
@@ -189,6 +189,8 @@ def fit(
         walk.look(0, parameters)
     else:
         parameters = walk.run(settings.regularization, generator)
+        if not bool(parameters.any()):
+            shape, parameters = None, parameters[:, :0]
     linear = readout.solve(walk.missing(parameters))
     linear = linear.view(len(linear), elements, -1)
     if readout.ridge is None:

@@ -58,12 +58,16 @@ class Walk:
         self.stale = 0
 
     def run(self, regularization: float | None, generator: torch.Generator) -> Tensor:
-        """Return the parameters of the networks, (n_members, n_parameters)."""
+        """Return the parameters of the networks, (n_members, n_parameters); zeros where they do not help."""
         shape, recipe, members = self.shape, self.recipe, len(self.readout.weights)
         assert shape is not None  # noqa: S101 - run is for networks
         target = self.equations.target.expand(members, -1)
         unit = float(self.readout.rest(target).square().mean().sqrt())
         start = self._start(regularization, generator, unit)
+        if start is None:
+            nothing = target.new_zeros(members, shape.n_parameters)
+            self.look(0, nothing)
+            return nothing
         if self.readout.ridge is not None:
             self.look(0, torch.zeros_like(start))
         self.look(1, start)
@@ -81,12 +85,12 @@ class Walk:
         minimise(loss, start / scale, recipe.iterations, visit)
         return self.kept
 
-    def _start(self, regularization: float | None, generator: torch.Generator, unit: float) -> Tensor:
-        """Return the first parameters: the best quadratic form, or random layers."""
+    def _start(self, regularization: float | None, generator: torch.Generator, unit: float) -> Tensor | None:
+        """Return the first parameters: the best quadratic form if it helps, or random layers."""
         shape, readout = self.shape, self.readout
         assert shape is not None  # noqa: S101 - run is for networks
         if self.recipe.closed_start and readout.ridge is not None and len(shape.hidden) == 1:
-            return curvature_start(self.equations, shape, readout.weights, regularization)
+            return curvature_start(self.equations, shape, readout, regularization)
         spread = float(self.equations.table.inputs.std(0).square().mean().sqrt())
         start = shape.random(len(readout.weights), spread, generator)
         if readout.ridge is None:

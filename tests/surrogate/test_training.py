@@ -177,3 +177,32 @@ def test_a_first_fit_on_small_displacements_drives_hot_dynamics():
     dynamics.run(200)
     # Verlet at 2 fs keeps the total energy to about a per cent of the kinetic energy (2.5 eV).
     assert abs(atoms.get_total_energy() - start) < 0.05
+
+
+def test_leaving_out_in_closed_form_is_what_refitting_without_says():
+    generator = torch.Generator().manual_seed(3)
+    rows = torch.randn(40, 6, generator=generator, dtype=torch.float64)
+    target = rows @ torch.ones(6, dtype=torch.float64) + 0.1 * torch.randn(
+        40, generator=generator, dtype=torch.float64
+    )
+    owner = torch.arange(5).repeat_interleave(8)
+    ridge = Ridge.fit(rows, target, 1e-3)
+    size = rows.square().mean(0).sqrt()
+    scaled = rows / size
+    penalty = 1e-3 * torch.linalg.svdvals(scaled)[0] ** 2 * torch.eye(6, dtype=torch.float64)
+    squares = 0.0
+    for structure in range(5):
+        kept = owner != structure
+        weights = torch.linalg.solve(scaled[kept].T @ scaled[kept] + penalty, scaled[kept].T @ target[kept])
+        squares += float((target[~kept] - scaled[~kept] @ weights).square().sum())
+    # Both solve systems of condition below 1e3 in double precision.
+    assert ridge.left_out(target, owner) == pytest.approx((squares / 40) ** 0.5, rel=1e-10)
+
+
+def test_networks_that_would_learn_noise_are_left_out_and_the_result_says_so():
+    data = copper(4)
+    noise = np.random.default_rng(0).normal(size=data.forces.shape)
+    noisy = data.model_copy(update={"forces": noise})
+    found = train(noisy, SMALL.model_copy(update={"committee": 2, "validation_fraction": 0}))
+    assert found.model["hidden"] is None
+    assert any("too few for networks" in warning for warning in found.warnings)
