@@ -189,9 +189,9 @@ def fit(
         walk.look(0, parameters)
     else:
         parameters = walk.run(settings.regularization, generator)
-        if not bool(parameters.any()):
-            shape, parameters = None, parameters[:, :0]
     linear = readout.solve(walk.missing(parameters))
+    if not bool(parameters.any()):
+        shape, parameters = None, parameters[:, :0]
     linear = linear.view(len(linear), elements, -1)
     if readout.ridge is None:
         linear = equations.target.new_zeros(settings.committee, elements, functions.n_functions)
