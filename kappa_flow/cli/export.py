@@ -113,7 +113,8 @@ def _n2p2(documents: Mapping[str, Document]) -> Write:
     """Write input.nn, scaling.data, weights.*.data and, labelled, what it was trained on: input.data."""
     from kappa_flow import dataset
     from kappa_flow.results.evidence import Evidence
-    from kappa_flow.surrogate import Potential, n2p2
+    from kappa_flow.surrogate import Potential
+    from kappa_flow.surrogate.interchange import n2p2
 
     found = Evidence.of(documents)
     if found.surrogate is None or found.dataset is None:

@@ -144,7 +144,7 @@ def _with_test(
 
 def _parts(labelled: Dataset, settings: SurrogateSettings, held: Dataset | None) -> dict[str, Dataset]:
     """Return the data by what it was used for."""
-    from kappa_flow.surrogate.training import Split
+    from kappa_flow.surrogate.fitting.training import Split
 
     split = Split.draw(len(labelled), settings)
     parts = {"training": labelled.subset(split.train)}

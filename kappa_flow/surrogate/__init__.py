@@ -4,7 +4,7 @@
 ``settings_for_dynamics`` are those of a first fit that drives MD.
 """
 
+from kappa_flow.surrogate.fitting.training import settings_for_dynamics, train
 from kappa_flow.surrogate.potential import Potential
-from kappa_flow.surrogate.training import settings_for_dynamics, train
 
 __all__ = ["Potential", "settings_for_dynamics", "train"]

@@ -17,14 +17,14 @@ from kappa_flow.documents.surrogate import SurrogateDocument
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate import files
-from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
-from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.compression import Compression
+from kappa_flow.surrogate.descriptors.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.symmetry import Functions, SymmetryFunctions
 from kappa_flow.surrogate.electrostatics import DipoleInteraction
 from kappa_flow.surrogate.extrapolation import TrainingDomain
-from kappa_flow.surrogate.kernels import functions_of, kernel_for
+from kappa_flow.surrogate.kernels.choose import functions_of, kernel_for
 from kappa_flow.surrogate.network import NetworkShape
-from kappa_flow.surrogate.radial import RadialBasis
 from kappa_flow.surrogate.weights import Weights
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -141,7 +141,7 @@ class Potential:
 
     def calculator(self) -> Calculator:
         """Return an ASE calculator of the committee mean: energy, forces, stress."""
-        from kappa_flow.surrogate.calculator import PotentialCalculator
+        from kappa_flow.surrogate.interchange.calculator import PotentialCalculator
 
         return PotentialCalculator(self)
 
@@ -153,13 +153,13 @@ class Potential:
 
     def torchsim(self) -> Any:
         """Return a model for TorchSim, which has to be installed, of the committee mean."""
-        from kappa_flow.surrogate.torchsim import TorchSimModel
+        from kappa_flow.surrogate.interchange.torchsim import TorchSimModel
 
         return TorchSimModel(self)
 
     def to_n2p2(self, folder: str | os.PathLike[str], structures: Structures | None = None) -> None:
-        """Write n2p2's files of the committee mean: see :func:`kappa_flow.surrogate.n2p2.write`."""
-        from kappa_flow.surrogate import n2p2
+        """Write n2p2's files of the committee mean: see :func:`interchange.n2p2.write`."""
+        from kappa_flow.surrogate.interchange import n2p2
 
         n2p2.write(self, Path(folder), structures)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.compression import Compression
 from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.network import NetworkShape
 

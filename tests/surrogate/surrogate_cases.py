@@ -8,12 +8,12 @@ from ase.calculators.emt import EMT
 from kappa_flow.documents import Dataset, PolarTensors, Structures
 from kappa_flow.interop import cell_from_ase
 from kappa_flow.surrogate import Potential
-from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.descriptors import SymmetryFunctions
-from kappa_flow.surrogate.design import Compression
+from kappa_flow.surrogate.compression import Compression
+from kappa_flow.surrogate.descriptors.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.symmetry import SymmetryFunctions
 from kappa_flow.surrogate.electrostatics import DipoleInteraction
 from kappa_flow.surrogate.network import NetworkShape
-from kappa_flow.surrogate.radial import RadialBasis
 from kappa_flow.surrogate.weights import Weights
 
 

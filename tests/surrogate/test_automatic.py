@@ -4,8 +4,8 @@ from ase.build import bulk
 from surrogate_cases import copper, one, salt
 
 from kappa_flow.documents.sections import SurrogateSettings
-from kappa_flow.surrogate.automatic import suggest
-from kappa_flow.surrogate.training import functions_for
+from kappa_flow.surrogate.descriptors.automatic import suggest
+from kappa_flow.surrogate.fitting.training import functions_for
 
 
 def test_silicon_gets_the_seven_angstrom_that_were_measured():

@@ -8,10 +8,10 @@ from surrogate_cases import copper, one, salt
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate import Potential, train
-from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.descriptors import SymmetryFunctions, behler_exponents
-from kappa_flow.surrogate.neighbors import find_neighbors
-from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.symmetry import SymmetryFunctions, behler_exponents
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 CUTOFF = 6.0
 L_MAX = 4

@@ -7,13 +7,14 @@ from surrogate_cases import battered_copper, copper, one, salt, salt_functions
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate import train
-from kappa_flow.surrogate.committee import Equations, network_forces
-from kappa_flow.surrogate.design import Compression, Wanted, build_table, sample_values
-from kappa_flow.surrogate.neighbors import find_neighbors
+from kappa_flow.surrogate.compression import Compression
+from kappa_flow.surrogate.fitting.committee import Equations, network_forces
+from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_values
+from kappa_flow.surrogate.fitting.recipe import Recipe, shows_one_crystal
+from kappa_flow.surrogate.fitting.training import functions_for
+from kappa_flow.surrogate.fitting.virials import FIRST, SECOND, input_virials, virial_rows
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
-from kappa_flow.surrogate.recipe import Recipe, shows_one_crystal
-from kappa_flow.surrogate.training import functions_for
-from kappa_flow.surrogate.virials import FIRST, SECOND, input_virials, virial_rows
 
 SMALL = SurrogateSettings(
     cutoff=5.0, radial=6, l_max=2, inputs=16, hidden=(8,), committee=2, iterations=40, validation_fraction=0.2

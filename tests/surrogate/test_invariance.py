@@ -11,8 +11,8 @@ from surrogate_cases import copper, one, random_potential, salt, salt_functions
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate import Potential, train
-from kappa_flow.surrogate.neighbors import find_neighbors
-from kappa_flow.surrogate.soap import SoapBasis, power_spectrum
+from kappa_flow.surrogate.descriptors.soap import SoapBasis, power_spectrum
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 CUTOFF = 6.0
 

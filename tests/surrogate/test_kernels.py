@@ -10,7 +10,7 @@ from surrogate_cases import batch, one, random_potential, salt, salt_functions
 
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate import potential as potential_module
-from kappa_flow.surrogate.bins import Bins, search
+from kappa_flow.surrogate.kernels.bins import Bins, search
 from kappa_flow.surrogate.kernels.cpu import CompiledKernel
 from kappa_flow.surrogate.kernels.plain import PlainKernel
 

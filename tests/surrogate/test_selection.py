@@ -2,7 +2,7 @@ import torch
 from surrogate_cases import copper
 
 from kappa_flow.documents.sections import SurrogateSettings
-from kappa_flow.surrogate.selection import cur_order, trade_off
+from kappa_flow.surrogate.fitting.selection import cur_order, trade_off
 
 
 def test_cur_takes_independent_columns_and_leaves_their_combinations():

@@ -4,7 +4,7 @@ import torch
 from scipy.integrate import quad
 from surrogate_cases import one, salt
 
-from kappa_flow.surrogate.soap import SoapBasis, power_spectrum
+from kappa_flow.surrogate.descriptors.soap import SoapBasis, power_spectrum
 
 
 def test_the_radial_functions_are_orthonormal():

@@ -10,10 +10,10 @@ from scipy.special import sph_harm_y
 from surrogate_cases import one, salt, salt_functions
 
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate.force_rows import force_rows
-from kappa_flow.surrogate.harmonics import real_spherical_harmonics
-from kappa_flow.surrogate.neighbors import find_neighbors
-from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.harmonics import real_spherical_harmonics
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.fitting.force_rows import force_rows
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 
 def values_of(functions, atoms):

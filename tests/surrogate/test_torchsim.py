@@ -11,8 +11,8 @@ from surrogate_cases import batch, copper, one, random_potential, salt, salt_dip
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate import Potential, train
-from kappa_flow.surrogate.descriptors import SymmetryFunctions
-from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.symmetry import SymmetryFunctions
 
 ts = pytest.importorskip("torch_sim")
 CPU = torch.device("cpu")

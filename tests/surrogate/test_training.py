@@ -11,12 +11,13 @@ from surrogate_cases import copper, labelled
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate import Potential, settings_for_dynamics, train
-from kappa_flow.surrogate.committee import Equations, Projected, Readout, bootstrap_weights
-from kappa_flow.surrogate.design import Compression, build_table, sample_values
-from kappa_flow.surrogate.linear import Ridge
+from kappa_flow.surrogate.compression import Compression
+from kappa_flow.surrogate.fitting.committee import Equations, Projected, Readout, bootstrap_weights
+from kappa_flow.surrogate.fitting.design import build_table, sample_values
+from kappa_flow.surrogate.fitting.linear import Ridge
+from kappa_flow.surrogate.fitting.optimize import minimise
+from kappa_flow.surrogate.fitting.training import functions_for
 from kappa_flow.surrogate.network import NetworkShape
-from kappa_flow.surrogate.optimize import minimise
-from kappa_flow.surrogate.training import functions_for
 
 SMALL = SurrogateSettings(
     cutoff=5.5, radial=8, l_max=1, inputs=24, committee=4, iterations=5, validation_fraction=0.2

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from kappa_flow.arrays import FloatArray, IntArray
 from kappa_flow.documents.structures import Structures
-from kappa_flow.surrogate.bins import Bins, in_threads, share
-from kappa_flow.surrogate.descriptors import SymmetryFunctions
-from kappa_flow.surrogate.neighbors import places_of
-from kappa_flow.surrogate.radial import CUTOFF_FUNCTIONS
+from kappa_flow.surrogate.descriptors.radial import CUTOFF_FUNCTIONS
+from kappa_flow.surrogate.descriptors.symmetry import SymmetryFunctions
+from kappa_flow.surrogate.kernels.bins import Bins, in_threads, share
+from kappa_flow.surrogate.kernels.neighbors import places_of
 
 SLABS: Final = 16
 """Parts the centres are shared in: fixed, so that sums do not depend on the number of threads."""

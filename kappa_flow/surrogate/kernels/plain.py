@@ -7,9 +7,9 @@ from torch import Tensor
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.structures import Structures
-from kappa_flow.surrogate.bins import Bins
-from kappa_flow.surrogate.descriptors import Functions
-from kappa_flow.surrogate.neighbors import Neighbors, places_of
+from kappa_flow.surrogate.descriptors.symmetry import Functions
+from kappa_flow.surrogate.kernels.bins import Bins
+from kappa_flow.surrogate.kernels.neighbors import Neighbors, places_of
 
 
 class PlainKernel:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.descriptors import Environment, Functions, SymmetryFunctions
-from kappa_flow.surrogate.neighbors import Neighbors
+from kappa_flow.surrogate.descriptors.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors.symmetry import Environment, Functions, SymmetryFunctions
+from kappa_flow.surrogate.kernels.neighbors import Neighbors
 
 FIRST = (0, 1, 2, 1, 0, 0)
 """Cartesian axes of the Voigt components xx yy zz yz xz xy."""

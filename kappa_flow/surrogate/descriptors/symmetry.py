@@ -12,9 +12,9 @@ import torch
 from numpy.polynomial import legendre as np_legendre
 from torch import Tensor
 
-from kappa_flow.surrogate.harmonics import real_spherical_harmonics
-from kappa_flow.surrogate.neighbors import Neighbors
-from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.harmonics import real_spherical_harmonics
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.kernels.neighbors import Neighbors
 
 Angular = Literal["legendre", "behler", "none"]
 Pairs = Literal["all", "same"]

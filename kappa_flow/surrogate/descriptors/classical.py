@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from kappa_flow.surrogate.descriptors import (
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.symmetry import (
     Pairs,
     SymmetryFunctions,
     behler_exponents,
 )
-from kappa_flow.surrogate.neighbors import Neighbors
-from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.kernels.neighbors import Neighbors
 
 CHUNK = 5_000_000
 """Most triplet numbers held at a time."""

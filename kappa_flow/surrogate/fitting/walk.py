@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kappa_flow.documents.surrogate import TrainingHistory
 from kappa_flow.protocols import Progress
-from kappa_flow.surrogate.committee import (
+from kappa_flow.surrogate.fitting.committee import (
     Equations,
     Projected,
     Readout,
@@ -16,10 +16,10 @@ from kappa_flow.surrogate.committee import (
     network_forces,
     output_start,
 )
-from kappa_flow.surrogate.design import Table
+from kappa_flow.surrogate.fitting.design import Table
+from kappa_flow.surrogate.fitting.optimize import minimise
+from kappa_flow.surrogate.fitting.recipe import Recipe
 from kappa_flow.surrogate.network import NetworkShape
-from kappa_flow.surrogate.optimize import minimise
-from kappa_flow.surrogate.recipe import Recipe
 
 
 class Walk:

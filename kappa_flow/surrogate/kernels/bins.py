@@ -73,7 +73,7 @@ class Bins:
         InputError
             For a cell without volume.
         """
-        from kappa_flow.surrogate.compiled_bins import sort_into_bins
+        from kappa_flow.surrogate.kernels.compiled_bins import sort_into_bins
 
         cells = np.array(structures.cells)  # writable copies: numba compiles anew for arrays that are not
         volumes = np.abs(np.linalg.det(cells))
@@ -120,7 +120,7 @@ class Bins:
         return search(self, first, last, device)
 
     def _part(self, first: int, last: int) -> PairList:
-        from kappa_flow.surrogate.compiled_bins import around
+        from kappa_flow.surrogate.kernels.compiled_bins import around
 
         def run(start: IntArray, others: IntArray, vectors: FloatArray) -> None:
             around(

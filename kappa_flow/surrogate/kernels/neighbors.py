@@ -13,7 +13,7 @@ from torch import Tensor
 from kappa_flow.arrays import IntArray
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate.bins import Bins
+from kappa_flow.surrogate.kernels.bins import Bins
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from kappa_flow.arrays import FloatArray, IntArray
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate.pairs import Pairs, evaluate_pairs
+from kappa_flow.surrogate.interchange.pairs import Pairs, evaluate_pairs
 from kappa_flow.surrogate.potential import Device, Potential
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from kappa_flow.surrogate.design import Table, quadratic_rows
-from kappa_flow.surrogate.linear import Ridge
+from kappa_flow.surrogate.fitting.design import Table, quadratic_rows
+from kappa_flow.surrogate.fitting.linear import Ridge
 from kappa_flow.surrogate.network import NetworkShape
 
 

@@ -15,9 +15,9 @@ from numpy.polynomial import legendre, polynomial
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
-from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions, behler_exponents
-from kappa_flow.surrogate.kernels import functions_of
+from kappa_flow.surrogate.descriptors.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors.symmetry import Functions, SymmetryFunctions, behler_exponents
+from kappa_flow.surrogate.kernels.choose import functions_of
 from kappa_flow.surrogate.potential import Potential
 
 CUTOFF_TYPES: Final = {"poly2": 6, "cosine": 1}

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
-from kappa_flow.surrogate.descriptors import Functions
-from kappa_flow.surrogate.force_rows import rows_of
-from kappa_flow.surrogate.linear import Ridge
-from kappa_flow.surrogate.neighbors import find_neighbors
-from kappa_flow.surrogate.training import functions_for
+from kappa_flow.surrogate.descriptors.symmetry import Functions
+from kappa_flow.surrogate.fitting.force_rows import rows_of
+from kappa_flow.surrogate.fitting.linear import Ridge
+from kappa_flow.surrogate.fitting.training import functions_for
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

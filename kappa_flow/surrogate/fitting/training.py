@@ -14,21 +14,22 @@ from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.surrogate import SurrogateDocument, TrainingHistory
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
-from kappa_flow.surrogate.automatic import suggest
-from kappa_flow.surrogate.classical import NarrowFunctions
-from kappa_flow.surrogate.committee import Equations, Readout, bootstrap_weights
-from kappa_flow.surrogate.descriptors import Functions, SymmetryFunctions
-from kappa_flow.surrogate.design import Compression, Wanted, build_table, sample_values
+from kappa_flow.surrogate.compression import Compression
+from kappa_flow.surrogate.descriptors.automatic import suggest
+from kappa_flow.surrogate.descriptors.classical import NarrowFunctions
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.symmetry import Functions, SymmetryFunctions
 from kappa_flow.surrogate.electrostatics import long_range_part
 from kappa_flow.surrogate.extrapolation import TrainingDomain
+from kappa_flow.surrogate.fitting.committee import Equations, Readout, bootstrap_weights
+from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_values
+from kappa_flow.surrogate.fitting.quality import assess, parity, warnings_of
+from kappa_flow.surrogate.fitting.recipe import Recipe
+from kappa_flow.surrogate.fitting.walk import Walk
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 from kappa_flow.surrogate.lattice_sites import half_box
-from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.potential import Potential
-from kappa_flow.surrogate.quality import assess, parity, warnings_of
-from kappa_flow.surrogate.radial import RadialBasis
-from kappa_flow.surrogate.recipe import Recipe
-from kappa_flow.surrogate.walk import Walk
 from kappa_flow.surrogate.weights import Weights
 
 DOMAIN_STRUCTURES = 400

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kappa_flow.documents.structures import Structures
-from kappa_flow.surrogate.neighbors import find_neighbors
-from kappa_flow.surrogate.radial import RadialBasis
+from kappa_flow.surrogate.descriptors.radial import RadialBasis
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 NEIGHBOURS = 70
 """Neighbours the automatic cutoff holds: 7.0 Å in silicon, 7.2 Å in NaCl. Held-out force errors (meV/Å) of a

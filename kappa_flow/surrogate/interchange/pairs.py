@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kappa_flow.surrogate.neighbors import Neighbors
+from kappa_flow.surrogate.kernels.neighbors import Neighbors
 from kappa_flow.surrogate.potential import Potential
 from kappa_flow.surrogate.weights import Weights
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from kappa_flow.documents.structures import Structures
-from kappa_flow.surrogate.harmonics import real_spherical_harmonics
-from kappa_flow.surrogate.neighbors import find_neighbors
+from kappa_flow.surrogate.descriptors.harmonics import real_spherical_harmonics
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 DECAY = 1e-3
 """A basis function has fallen to this at its reach, an atom's Gaussian at the end of the padding."""

@@ -1,0 +1,1 @@
+"""Fitting: from labelled structures to the weights of a committee."""

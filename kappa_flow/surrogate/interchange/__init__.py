@@ -1,0 +1,1 @@
+"""Interchange: the potential inside other programs."""
