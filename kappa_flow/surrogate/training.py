@@ -24,6 +24,7 @@ from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.lattice_sites import half_box
 from kappa_flow.surrogate.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
+from kappa_flow.surrogate.posterior import Posterior
 from kappa_flow.surrogate.potential import Potential
 from kappa_flow.surrogate.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.radial import RadialBasis
@@ -159,7 +160,8 @@ def settings_for_dynamics(settings: SurrogateSettings) -> SurrogateSettings:
     With 8 cells of 0.03–0.15 Å its error on the 300 K frames of SevenNet-0 is 17 meV/Å, against 23 with the
     cross-validated strength.
     """
-    return settings.model_copy(update={"model": "linear", "linear_readout": True, "regularization": 1e-8})
+    update = {"model": "linear", "linear_readout": True, "regularization": 1e-8, "uncertainty": "bootstrap"}
+    return settings.model_copy(update=update)
 
 
 def fit(
@@ -180,19 +182,23 @@ def fit(
     watched = None if held is None else build_table(held, functions, compression, wanted)
     equations = Equations(table, *recipe.row_weights(table.counts))
     generator = torch.Generator().manual_seed(settings.seed)
-    shares = bootstrap_weights(settings.committee, len(learned), generator)[:, equations.owner]
+    fits = 1 if recipe.posterior else settings.committee
+    shares = bootstrap_weights(fits, len(learned), generator)[:, equations.owner]
     design = equations.linear() if settings.linear_readout or shape is None else None
     readout = Readout.prepare(design, equations.target, shares, settings.regularization)
     walk = Walk(equations, readout, shape, watched, recipe, progress)
     parameters = equations.target.new_zeros(settings.committee, 0)
     if shape is None:
-        walk.look(0, parameters)
+        walk.look(0, parameters[:fits])
     else:
         parameters = walk.run(settings.regularization, generator)
-    linear = readout.solve(walk.missing(parameters))
-    linear = linear.view(len(linear), elements, -1)
     if readout.ridge is None:
-        linear = equations.target.new_zeros(settings.committee, elements, functions.n_functions)
+        linear = equations.target.new_zeros(settings.committee, elements * functions.n_functions)
+    elif recipe.posterior:
+        linear = Posterior.of(readout.ridge, equations.target).draws(settings.committee, generator)
+    else:
+        linear = readout.solve(walk.missing(parameters))
+    linear = linear.view(len(linear), elements, -1)
     domain = TrainingDomain.of(*sample_values(learned, functions, most=DOMAIN_STRUCTURES), elements)
     weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements), domain)
     potential = Potential(functions, shape, weights)
