@@ -118,6 +118,9 @@ class SurrogateSettings(Settings):
     cosine, whose second derivative jumps there: not for force constants."""
     regularization: Positive | None = None
     """Ridge strength relative to the largest squared singular value; None: by cross-validation."""
+    regression: Literal["ridge", "lasso"] = "ridge"
+    """``lasso``: the linear model keeps the functions that the LASSO chooses by cross-validation over
+    structures, the weights of the others are zero; those kept are fitted by ridge regression."""
     uncertainty: Literal["auto", "bootstrap", "posterior"] = "auto"
     """Where the members come from. ``bootstrap``: fits to reweighted structures; ``posterior``: draws from
     the exact Bayesian posterior of the linear model, which alone has one; ``auto``: ``posterior`` for
@@ -156,7 +159,9 @@ class SurrogateSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _posterior_is_of_the_linear_model(self) -> Self:
+    def _linear_model_alone(self) -> Self:
+        if self.regression == "lasso" and self.model != "linear":
+            raise ValueError(f"regression: lasso needs model: linear; {self.model} has ridge")
         if self.uncertainty == "posterior" and self.model != "linear":
             raise ValueError(f"uncertainty: posterior needs model: linear; {self.model} has bootstrap")
         return self
