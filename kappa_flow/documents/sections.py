@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.settings import Settings
@@ -264,12 +264,15 @@ class BteSettings(Settings):
 
     @field_validator("mesh", "member_mesh", mode="before")
     @classmethod
-    def _three_integers(cls, value: object) -> object:
+    def _three_integers(cls, value: object, info: ValidationInfo) -> object:
+        found = None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            complaint = f"{value!r} is one number; write three, e.g. [11, 11, 11], or auto"
-            raise ValueError(complaint)  # noqa: TRY004 - pydantic turns only ValueError into a message
+            found = f"{value!r} is one number"
         if isinstance(value, (list, tuple)) and len(value) != 3:
-            raise ValueError(f"holds {len(value)} numbers; write three, e.g. [11, 11, 11], or auto")
+            found = f"it holds {len(value)} numbers"
+        if found is not None:
+            more = ", or auto" if info.field_name == "mesh" else ""
+            raise ValueError(f"{found}; write three, e.g. [11, 11, 11]{more}")
         return value
 
     @property
