@@ -115,7 +115,23 @@ def run_all(config: RunConfig, progress: Progress = quiet, done: Done = _unheard
 
 
 def inputs(config: RunConfig) -> dict[str, Document]:
-    """Read every input file once, before anything is computed.
+    """Read every input file once, and refuse what a later stage would refuse, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or garbled, files do not fit one another, or there is no supercell or no
+        displacement as asked for.
+    """
+    found = read(config)
+    cell = found["input.structure"]
+    assert isinstance(cell, Cell)  # noqa: S101 - read makes it
+    displacements.count(structure.build(cell, config.structure, None), config.displacements)
+    return found
+
+
+def read(config: RunConfig) -> dict[str, Document]:
+    """Read every input file.
 
     Raises
     ------

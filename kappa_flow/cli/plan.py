@@ -59,9 +59,9 @@ def plan(config: RunConfig) -> Plan:
     InputError
         When an input cannot be used.
     """
-    inputs = pipeline.inputs(config)
+    inputs = pipeline.read(config)
     cell, given = inputs["input.structure"], inputs.get("input.dataset")
-    assert isinstance(cell, Cell)  # noqa: S101 - pipeline.inputs makes it
+    assert isinstance(cell, Cell)  # noqa: S101 - pipeline.read makes it
     crystal = structure.build(cell, config.structure, None)
     count = displacements.count(crystal, config.displacements)
     surrogate = config.forces.source == "surrogate"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.settings import Settings
@@ -118,6 +118,13 @@ class SurrogateSettings(Settings):
     cosine, whose second derivative jumps there: not for force constants."""
     regularization: Positive | None = None
     """Ridge strength relative to the largest squared singular value; None: by cross-validation."""
+    regression: Literal["ridge", "lasso"] = "ridge"
+    """``lasso``: the linear model keeps the functions that the LASSO chooses by cross-validation over
+    structures, the weights of the others are zero; those kept are fitted by ridge regression."""
+    uncertainty: Literal["auto", "bootstrap", "posterior"] = "auto"
+    """Where the members come from. ``bootstrap``: fits to reweighted structures; ``posterior``: draws from
+    the exact Bayesian posterior of the linear model, which alone has one; ``auto``: ``posterior`` for
+    ``linear`` on ``crystal`` data, where it was measured to be nearer to the true errors."""
     regime: Literal["auto", "crystal", "diverse"] = "auto"
     """What the data are. ``crystal``: one crystal, a little displaced; ``diverse``: vacancies, strain,
     surfaces, liquids. ``auto``: ``crystal`` where all cells have one composition and density (0.3 %). It
@@ -149,6 +156,14 @@ class SurrogateSettings(Settings):
             raise ValueError("angular: none has no angular functions; leave out l_max and pairs")
         if self.angular.startswith("behler") and self.l_max == 0:
             raise ValueError(f"angular: {self.angular} needs l_max 1 or more; none is the pairwise model")
+        return self
+
+    @model_validator(mode="after")
+    def _linear_model_alone(self) -> Self:
+        if self.regression == "lasso" and self.model != "linear":
+            raise ValueError(f"regression: lasso needs model: linear; {self.model} has ridge")
+        if self.uncertainty == "posterior" and self.model != "linear":
+            raise ValueError(f"uncertainty: posterior needs model: linear; {self.model} has bootstrap")
         return self
 
     @field_validator("long_range", mode="before")
@@ -247,12 +262,17 @@ class BteSettings(Settings):
     member_mesh: Repeats | None = None
     """Mesh for κ of each committee member; None: the same as ``mesh`` up to 9 divisions: σ is relative."""
 
-    @field_validator("mesh", mode="before")
+    @field_validator("mesh", "member_mesh", mode="before")
     @classmethod
-    def _three_integers(cls, value: object) -> object:
+    def _three_integers(cls, value: object, info: ValidationInfo) -> object:
+        found = None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            complaint = f"{value!r} is one number; write three, e.g. [11, 11, 11], or auto"
-            raise ValueError(complaint)  # noqa: TRY004 - pydantic turns only ValueError into a message
+            found = f"{value!r} is one number"
+        if isinstance(value, (list, tuple)) and len(value) != 3:
+            found = f"it holds {len(value)} numbers"
+        if found is not None:
+            more = ", or auto" if info.field_name == "mesh" else ""
+            raise ValueError(f"{found}; write three, e.g. [11, 11, 11]{more}")
         return value
 
     @property

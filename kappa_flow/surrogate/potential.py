@@ -186,6 +186,7 @@ class Potential:
             "angular": self.functions.angular,
             "pairs": self.functions.pairs,
             "n_functions": self.functions.n_functions,
+            "n_weights": int((self.weights.linear != 0.0).any(0).sum()),
             "members": self.members,
             "n_inputs": None if self.shape is None else self.shape.n_inputs,
             "hidden": None if self.shape is None else list(self.shape.hidden),

@@ -160,6 +160,10 @@ BAD = {
         "structure: {file: POSCAR}\nbte: {temperatures: {start: 500, stop: 100, step: 50}}",
         "no temperature is left",
     ),
+    "two numbers for a mesh": (
+        "structure: {file: POSCAR}\nreference: {engine: ase-emt}\nbte: {mesh: [3, 3]}",
+        "it holds 2 numbers; write three",
+    ),
     "a missing structure": ("structure: {file: POSCAR}\nreference: {engine: ase-emt}", "POSCAR"),
 }
 
@@ -206,6 +210,28 @@ def test_debug_shows_where_an_error_arose(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError):
         main(["run", "nowhere.yaml", "--debug"])
+
+
+@pytest.mark.parametrize(
+    "words", [("run",), ("run", "--engine", "none"), ("submit", "--db", "db")], ids=" ".join
+)
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("displacements: {distance: 3}", "the nearest neighbours are"),
+        ("structure: {file: POSCAR, supercell: [40, 40, 40]}", "atoms"),
+    ],
+)
+def test_what_check_refuses_is_refused_before_any_work(call, words, setting: str, reason: str) -> None:
+    call("init", "cu-emt", "cu")
+    given = yaml.safe_load(Path("cu/kappa.yaml").read_text())
+    Path("cu/kappa.yaml").write_text(yaml.safe_dump(given | yaml.safe_load(setting)))
+    expected = call("check", "cu/kappa.yaml")
+    said = call(words[0], "cu/kappa.yaml", *words[1:])
+    assert (said.code, expected.code) == (2, 2)
+    # Nothing but the refusal: a task that had started would have said so on the same stream.
+    assert said.err == expected.err
+    assert reason in said.err
 
 
 def test_an_output_folder_that_cannot_be_is_refused_before_any_work(call) -> None:

@@ -65,6 +65,15 @@ def test_a_mesh_is_three_integers_or_auto(mesh: object) -> None:
     assert "bte.mesh" in refusal({**MINIMAL, "bte": {"mesh": mesh}})
 
 
+@pytest.mark.parametrize("key", ["mesh", "member_mesh"])
+@pytest.mark.parametrize("mesh", [[], [3, 3], [3, 3, 3, 3]])
+def test_a_mesh_of_another_length_is_told_how_to_write_it(key: str, mesh: list[int]) -> None:
+    text = refusal({**MINIMAL, "bte": {key: mesh}})
+    assert f"bte.{key} = {mesh}" in text
+    assert f"it holds {len(mesh)} numbers; write three, e.g. [11, 11, 11]" in text
+    assert "more after it" not in text
+
+
 @pytest.mark.parametrize("mesh", ["auto", [11, 11, 11]])
 def test_three_integers_and_auto_are_meshes(mesh: object) -> None:
     RunConfig.from_mapping({**MINIMAL, "bte": {"mesh": mesh}}, Path("/here"))

@@ -52,6 +52,10 @@ class Recipe:
     """Looks without a better one that end the refinement."""
     precision: torch.dtype
     """Of the stored derivatives; sums and everything else are float64."""
+    posterior: bool
+    """Members of a linear model are draws from its posterior, not fits to reweighted structures. In a crystal
+    the posterior's spread is nearer to the true error; in diverse data, whose errors differ from structure to
+    structure, the bootstrap's (docs/stages/4-surrogate.md)."""
 
     @classmethod
     def choose(cls, learned: Dataset, settings: SurrogateSettings, cutoff: float) -> Self:
@@ -86,6 +90,7 @@ class Recipe:
             look_every=1,
             patience=6,
             precision=torch.float64,
+            posterior=settings.model == "linear" and settings.uncertainty != "bootstrap",
         )
 
     @classmethod
@@ -107,6 +112,7 @@ class Recipe:
             look_every=5,
             patience=8,
             precision=torch.float32,
+            posterior=settings.uncertainty == "posterior",
         )
 
     def row_weights(self, counts: Tensor) -> tuple[Tensor, Tensor]:

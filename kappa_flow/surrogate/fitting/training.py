@@ -23,6 +23,8 @@ from kappa_flow.surrogate.electrostatics import long_range_part
 from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.fitting.committee import Equations, Readout, bootstrap_weights
 from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_values
+from kappa_flow.surrogate.fitting.lasso import Lasso
+from kappa_flow.surrogate.fitting.posterior import Posterior
 from kappa_flow.surrogate.fitting.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.fitting.recipe import Recipe
 from kappa_flow.surrogate.fitting.walk import Walk
@@ -160,7 +162,13 @@ def settings_for_dynamics(settings: SurrogateSettings) -> SurrogateSettings:
     With 8 cells of 0.03–0.15 Å its error on the 300 K frames of SevenNet-0 is 17 meV/Å, against 23 with the
     cross-validated strength.
     """
-    return settings.model_copy(update={"model": "linear", "linear_readout": True, "regularization": 1e-8})
+    first = {
+        "linear_readout": True,
+        "regularization": 1e-8,
+        "regression": "ridge",
+        "uncertainty": "bootstrap",
+    }
+    return settings.model_copy(update={"model": "linear", **first})
 
 
 def fit(
@@ -181,21 +189,27 @@ def fit(
     watched = None if held is None else build_table(held, functions, compression, wanted)
     equations = Equations(table, *recipe.row_weights(table.counts))
     generator = torch.Generator().manual_seed(settings.seed)
-    shares = bootstrap_weights(settings.committee, len(learned), generator)[:, equations.owner]
+    fits = 1 if recipe.posterior else settings.committee
+    shares = bootstrap_weights(fits, len(learned), generator)[:, equations.owner]
     design = equations.linear() if settings.linear_readout or shape is None else None
+    if design is not None and settings.regression == "lasso":
+        design = design * Lasso.fit(design, equations.target, equations.owner).chosen
     readout = Readout.prepare(design, equations.target, shares, settings.regularization)
     walk = Walk(equations, readout, shape, watched, recipe, progress)
     parameters = equations.target.new_zeros(settings.committee, 0)
     if shape is None:
-        walk.look(0, parameters)
+        walk.look(0, parameters[:fits])
     else:
         parameters = walk.run(settings.regularization, generator)
-    linear = readout.solve(walk.missing(parameters))
+    if readout.ridge is None:
+        linear = equations.target.new_zeros(settings.committee, elements * functions.n_functions)
+    elif recipe.posterior:
+        linear = Posterior.of(readout.ridge, equations.target).draws(settings.committee, generator)
+    else:
+        linear = readout.solve(walk.missing(parameters))
     if not bool(parameters.any()):
         shape, parameters = None, parameters[:, :0]
     linear = linear.view(len(linear), elements, -1)
-    if readout.ridge is None:
-        linear = equations.target.new_zeros(settings.committee, elements, functions.n_functions)
     domain = TrainingDomain.of(*sample_values(learned, functions, most=DOMAIN_STRUCTURES), elements)
     weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements), domain)
     potential = Potential(functions, shape, weights)
