@@ -1,0 +1,31 @@
+"""Settings of the reference engines: one class each, told apart by ``engine``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from kappa_flow.documents.engines.base import Engine
+from kappa_flow.documents.engines.classical import (
+    AseEmtSettings,
+    CalculatorSettings,
+    LammpsSettings,
+    TersoffSettings,
+)
+from kappa_flow.documents.engines.models import SevenNetSettings
+
+__all__ = [
+    "AseEmtSettings",
+    "CalculatorSettings",
+    "Engine",
+    "EngineSettings",
+    "LammpsSettings",
+    "SevenNetSettings",
+    "TersoffSettings",
+]
+
+EngineSettings = Annotated[
+    SevenNetSettings | LammpsSettings | TersoffSettings | AseEmtSettings | CalculatorSettings,
+    Field(discriminator="engine"),
+]
