@@ -16,13 +16,15 @@ from kappa_flow.documents.engines import (
     AseEmtSettings,
     CalculatorSettings,
     EngineSettings,
+    EspressoSettings,
+    GpawSettings,
     LammpsSettings,
     SevenNetSettings,
     TersoffSettings,
 )
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Recall, Reference
-from kappa_flow.references import ase_emt, lammps, registered, sevennet, tersoff
+from kappa_flow.references import ase_emt, espresso, gpaw, lammps, registered, sevennet, tersoff
 from kappa_flow.references.base import CalculatorReference, Engine
 
 __all__ = ["ENGINES", "CalculatorReference", "Engine", "build", "check"]
@@ -33,6 +35,8 @@ ENGINES: Final[dict[type, Callable[[Any], Engine]]] = {
     TersoffSettings: tersoff.engine,
     AseEmtSettings: ase_emt.engine,
     CalculatorSettings: registered.engine,
+    GpawSettings: gpaw.engine,
+    EspressoSettings: espresso.engine,
 }
 
 

@@ -13,19 +13,29 @@ from kappa_flow.documents.engines.classical import (
     LammpsSettings,
     TersoffSettings,
 )
+from kappa_flow.documents.engines.dft import DftSettings, EspressoSettings, GpawSettings
 from kappa_flow.documents.engines.models import SevenNetSettings
 
 __all__ = [
     "AseEmtSettings",
     "CalculatorSettings",
+    "DftSettings",
     "Engine",
     "EngineSettings",
+    "EspressoSettings",
+    "GpawSettings",
     "LammpsSettings",
     "SevenNetSettings",
     "TersoffSettings",
 ]
 
 EngineSettings = Annotated[
-    SevenNetSettings | LammpsSettings | TersoffSettings | AseEmtSettings | CalculatorSettings,
+    SevenNetSettings
+    | LammpsSettings
+    | TersoffSettings
+    | AseEmtSettings
+    | CalculatorSettings
+    | GpawSettings
+    | EspressoSettings,
     Field(discriminator="engine"),
 ]

@@ -18,5 +18,5 @@ class Engine(Settings):
 
     @property
     def noise_calls(self) -> int:
-        """Reference calls spent on measuring the noise of the forces; 0 where the engine has none worth it."""
+        """Reference calls spent on measuring the noise of the forces; 0 where it has none worth it."""
         return 0
