@@ -21,10 +21,11 @@ from kappa_flow.documents.engines import (
     LammpsSettings,
     SevenNetSettings,
     TersoffSettings,
+    VaspSettings,
 )
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Recall, Reference
-from kappa_flow.references import ase_emt, espresso, gpaw, lammps, registered, sevennet, tersoff
+from kappa_flow.references import ase_emt, espresso, gpaw, lammps, registered, sevennet, tersoff, vasp
 from kappa_flow.references.base import CalculatorReference, Engine
 
 __all__ = ["ENGINES", "CalculatorReference", "Engine", "build", "check"]
@@ -37,6 +38,7 @@ ENGINES: Final[dict[type, Callable[[Any], Engine]]] = {
     CalculatorSettings: registered.engine,
     GpawSettings: gpaw.engine,
     EspressoSettings: espresso.engine,
+    VaspSettings: vasp.engine,
 }
 
 

@@ -61,6 +61,11 @@ class CalculatorReference:
         return self._engine.identity
 
     @property
+    def _name(self) -> str:
+        """The identity without the settings, short enough for a message."""
+        return " | ".join(self.identity.split(" | ")[:2])
+
+    @property
     def calls(self) -> int:
         """Number of evaluations asked for so far, the remembered ones included."""
         return self._calls
@@ -129,12 +134,10 @@ class CalculatorReference:
             raise
         except Exception as error:  # foreign engines raise anything; it becomes one clear line
             reason = f"failed on {bare.get_chemical_formula()}: {_first_line(error)}"
-            raise WorkError(
-                self.identity, reason, "Look at the structure, or choose another engine"
-            ) from error
+            raise WorkError(self._name, reason, "Look at the structure, or choose another engine") from error
         if not _finite(evaluation):
             raise WorkError(
-                self.identity,
+                self._name,
                 f"answered NaN or infinity for {bare.get_chemical_formula()}",
                 "Atoms may be too close, or the structure outside what the model knows",
             )

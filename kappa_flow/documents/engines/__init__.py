@@ -13,7 +13,7 @@ from kappa_flow.documents.engines.classical import (
     LammpsSettings,
     TersoffSettings,
 )
-from kappa_flow.documents.engines.dft import DftSettings, EspressoSettings, GpawSettings
+from kappa_flow.documents.engines.dft import DftSettings, EspressoSettings, GpawSettings, VaspSettings
 from kappa_flow.documents.engines.models import SevenNetSettings
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "LammpsSettings",
     "SevenNetSettings",
     "TersoffSettings",
+    "VaspSettings",
 ]
 
 EngineSettings = Annotated[
@@ -36,6 +37,7 @@ EngineSettings = Annotated[
     | AseEmtSettings
     | CalculatorSettings
     | GpawSettings
-    | EspressoSettings,
+    | EspressoSettings
+    | VaspSettings,
     Field(discriminator="engine"),
 ]
