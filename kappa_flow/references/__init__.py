@@ -15,23 +15,38 @@ from kappa_flow.arrays import IntArray
 from kappa_flow.documents.engines import (
     AseEmtSettings,
     CalculatorSettings,
+    ChgnetSettings,
     EngineSettings,
     EspressoSettings,
     GpawSettings,
     LammpsSettings,
+    MaceSettings,
     SevenNetSettings,
     TersoffSettings,
     VaspSettings,
 )
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Recall, Reference
-from kappa_flow.references import ase_emt, espresso, gpaw, lammps, registered, sevennet, tersoff, vasp
+from kappa_flow.references import (
+    ase_emt,
+    chgnet,
+    espresso,
+    gpaw,
+    lammps,
+    mace,
+    registered,
+    sevennet,
+    tersoff,
+    vasp,
+)
 from kappa_flow.references.base import CalculatorReference, Engine
 
 __all__ = ["ENGINES", "CalculatorReference", "Engine", "build", "check"]
 
 ENGINES: Final[dict[type, Callable[[Any], Engine]]] = {
     SevenNetSettings: sevennet.engine,
+    ChgnetSettings: chgnet.engine,
+    MaceSettings: mace.engine,
     LammpsSettings: lammps.engine,
     TersoffSettings: tersoff.engine,
     AseEmtSettings: ase_emt.engine,

@@ -182,8 +182,10 @@ REMEDIES: Final = {
 }
 
 
-def require(package: str, engine: str) -> str:
+def require(package: str, engine: str, distribution: str | None = None) -> str:
     """Return the installed version of ``package``, without importing it.
+
+    ``distribution`` is the name under which it is installed, where that is another.
 
     Raises
     ------
@@ -192,7 +194,7 @@ def require(package: str, engine: str) -> str:
     """
     if importlib.util.find_spec(package) is None:
         raise InputError(f"reference.engine = {engine}", f"{package} is not installed", REMEDIES[engine])
-    return importlib.metadata.version(package)
+    return importlib.metadata.version(distribution or package)
 
 
 def _key(identity: str, atoms: Atoms) -> str:
@@ -209,7 +211,10 @@ def _key(identity: str, atoms: Atoms) -> str:
 def _ask(atoms: Atoms) -> Evaluation:
     """Return what the attached calculator says; its force-consistent energy where it has two."""
     forces = np.array(atoms.get_forces(), dtype=np.float64)
-    energy = float(atoms.get_potential_energy(force_consistent=True))
+    try:
+        energy = float(atoms.get_potential_energy(force_consistent=True))
+    except (PropertyNotImplementedError, NotImplementedError):
+        energy = float(atoms.get_potential_energy())
     try:
         stress = voigt_6_to_full_3x3_stress(np.array(atoms.get_stress(), dtype=np.float64))[None]
     except (PropertyNotImplementedError, NotImplementedError):

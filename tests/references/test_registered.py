@@ -18,10 +18,16 @@ MODULE = """
 from ase.calculators.lj import LennardJones
 def make(epsilon, sigma=3.4): return LennardJones(epsilon=epsilon, sigma=sigma, rc=8.5, smooth=True)
 def number(): return 4
+class Plain(LennardJones):
+    implemented_properties = ["energy", "forces"]
+    def calculate(self, *arguments, **more):
+        super().calculate(*arguments, **more)
+        del self.results["free_energy"]
 """
 ENTRIES = """[kappa_flow.calculators]
 lennard-jones = lennard_jones_here:make
 four = lennard_jones_here:number
+plain = lennard_jones_here:Plain
 gone = lennard_jones_here:nothing
 """
 
@@ -50,6 +56,13 @@ def test_its_forces_are_those_of_the_calculator_made_with_the_parameters():
     evaluation = references.build(settings()).evaluate(interop.structures_from_ase([atoms]))
     atoms.calc = LennardJones(epsilon=0.0104, sigma=3.4, rc=8.5, smooth=True)
     np.testing.assert_allclose(evaluation.forces, atoms.get_forces(), atol=1e-12)
+
+
+def test_a_calculator_with_one_energy_only_is_a_reference_too():
+    silicon = interop.structures_from_ase([bulk("Ar", a=5.3)])
+    found = references.build(settings(name="plain", parameters={})).evaluate(silicon)
+    assert found.stresses is None
+    assert np.isfinite(found.energies).all()
 
 
 def test_the_identity_names_package_version_and_parameters():

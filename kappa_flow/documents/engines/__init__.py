@@ -14,17 +14,19 @@ from kappa_flow.documents.engines.classical import (
     TersoffSettings,
 )
 from kappa_flow.documents.engines.dft import DftSettings, EspressoSettings, GpawSettings, VaspSettings
-from kappa_flow.documents.engines.models import SevenNetSettings
+from kappa_flow.documents.engines.models import ChgnetSettings, MaceSettings, SevenNetSettings
 
 __all__ = [
     "AseEmtSettings",
     "CalculatorSettings",
+    "ChgnetSettings",
     "DftSettings",
     "Engine",
     "EngineSettings",
     "EspressoSettings",
     "GpawSettings",
     "LammpsSettings",
+    "MaceSettings",
     "SevenNetSettings",
     "TersoffSettings",
     "VaspSettings",
@@ -32,6 +34,8 @@ __all__ = [
 
 EngineSettings = Annotated[
     SevenNetSettings
+    | ChgnetSettings
+    | MaceSettings
     | LammpsSettings
     | TersoffSettings
     | AseEmtSettings
