@@ -42,3 +42,7 @@ class WorkError(KappaFlowError):
     """The input was good, the work on it failed (exit code 1)."""
 
     exit_code = 1
+
+
+class NotConvergedError(WorkError):
+    """A calculation did not reach its accuracy, whatever was tried: the answer is not used."""

@@ -6,7 +6,9 @@ from typing import Protocol
 
 from ase.calculators.calculator import Calculator
 
+from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.base import Document
+from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.structures import Evaluation, Structures
 
 
@@ -41,6 +43,9 @@ class Reference(ForceModel, Protocol):
     @property
     def calls(self) -> int:
         """Number of force evaluations asked of it so far, the remembered ones included."""
+
+    def force_noise(self, structures: Structures, forces: FloatArray) -> ForceNoise | None:
+        """Return how far these forces of its own are from those at tighter settings; None: not known."""
 
 
 class Recall(Protocol):

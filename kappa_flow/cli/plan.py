@@ -12,6 +12,7 @@ from kappa_flow import displacements, pipeline, structure
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.sections import SamplingSettings
 
 BYTES = 8
 
@@ -96,10 +97,14 @@ def reference_calls(config: RunConfig, count: CellCount) -> dict[str, int]:
     """Return the reference calculations expected, by purpose."""
     if config.forces.source == "reference":
         return {"displaced supercells": _with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells)}
-    sampling = config.sampling
     if config.sampling_method == "none":
         return {}
-    if config.sampling_method == "rattle":
+    noise = 0 if config.reference is None else config.reference.noise_calls
+    return _sampled(config.sampling) | ({"noise of the forces": noise} if noise else {})
+
+
+def _sampled(sampling: SamplingSettings) -> dict[str, int]:
+    if sampling.method == "rattle":
         return {"rattled cells": sampling.frames}
     if sampling.driver == "surrogate":
         return {"rattled cells": sampling.initial, "MD frames": sampling.frames * sampling.rounds}

@@ -106,9 +106,8 @@ def _engine(name: str) -> Reference:
     try:
         made = references.build(TypeAdapter(EngineSettings).validate_python({"engine": name}))
     except ValidationError as error:
-        reason = (
-            "needs settings of its own" if name == "lammps" else "there is no such file, folder or engine"
-        )
+        known = any(one["type"] == "missing" for one in error.errors())
+        reason = "needs settings of its own" if known else "there is no such file, folder or engine"
         raise InputError(f"--reference {name}", reason, KINDS) from error
     if made is None:
         raise TypeError(name)

@@ -7,7 +7,8 @@ import numpy as np
 from kappa_flow.documents.crystal import Crystal
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.snapshots import Snapshots
-from kappa_flow.errors import InputError
+from kappa_flow.documents.structures import Evaluation
+from kappa_flow.errors import InputError, NotConvergedError, WorkError
 from kappa_flow.protocols import Progress, Reference, quiet
 
 
@@ -21,14 +22,15 @@ def label(
     """Return ``before`` with the snapshots and their labels appended.
 
     ``reference_calls`` of the result counts everything the run has spent so far: relaxation, MD by the
-    reference, and one call per label.
+    reference, one call per label, and those for the noise of the forces, which is measured once. A structure
+    on which the reference does not converge is left out and named in ``left_out``.
 
     Raises
     ------
     InputError
         When there is nothing to label and nothing given, or no reference to label with.
     WorkError
-        When the reference fails.
+        When the reference fails, or converges on none.
     """
     spent = _spent(crystal, snapshots, before)
     if snapshots is None:
@@ -37,20 +39,54 @@ def label(
         return before.model_copy(update={"reference_calls": spent})
     if reference is None:
         raise InputError("reference", "snapshots need a reference to label them", "Give a reference section")
-    evaluation = reference.evaluate(snapshots, progress)
+    kept, evaluation, left_out = _evaluated(snapshots, reference, progress)
+    noise = None if before is None else before.force_noise
+    calls = reference.calls
+    if noise is None:
+        noise = reference.force_noise(snapshots.geometry(kept), evaluation.forces)
+    rows = snapshots.rows_of(np.array(kept))
     labelled = Dataset(
-        n_atoms=snapshots.n_atoms,
-        cells=snapshots.cells,
-        numbers=snapshots.numbers,
-        positions=snapshots.positions,
+        n_atoms=snapshots.n_atoms[kept],
+        cells=snapshots.cells[kept],
+        numbers=snapshots.numbers[rows],
+        positions=snapshots.positions[rows],
         energies=evaluation.energies,
         forces=evaluation.forces,
         stresses=evaluation.stresses,
-        origins=snapshots.origins,
+        origins=tuple(snapshots.origins[index] for index in kept),
         reference=reference.identity,
-        reference_calls=spent + len(snapshots),
+        reference_calls=spent + len(snapshots) + reference.calls - calls,
+        left_out=left_out,
+        force_noise=noise,
     )
     return labelled if before is None else _appended(before, labelled)
+
+
+def _evaluated(
+    snapshots: Snapshots, reference: Reference, progress: Progress
+) -> tuple[list[int], Evaluation, tuple[str, ...]]:
+    """Return which snapshots were labelled, their labels, and why the others were left out."""
+    kept: list[int] = []
+    found: list[Evaluation] = []
+    left_out: list[str] = []
+    for index in range(len(snapshots)):
+        try:
+            found.append(reference.evaluate(snapshots.geometry([index])))
+            kept.append(index)
+        except NotConvergedError as error:
+            left_out.append(f"{snapshots.origins[index]}: {error.reason}")
+        progress(index + 1, len(snapshots), "reference calculations")
+    if not kept:
+        raise WorkError(
+            f"{len(left_out)} structures", f"none could be labelled ({left_out[0]})", "Look at the reference"
+        )
+    stresses = [one.stresses for one in found if one.stresses is not None]
+    joined = Evaluation(
+        energies=np.concatenate([one.energies for one in found]),
+        forces=np.concatenate([one.forces for one in found]),
+        stresses=np.concatenate(stresses) if len(stresses) == len(found) else None,
+    )
+    return kept, joined, tuple(left_out)
 
 
 def _spent(crystal: Crystal, snapshots: Snapshots | None, before: Dataset | None) -> int:
@@ -77,4 +113,6 @@ def _appended(before: Dataset, new: Dataset) -> Dataset:
         origins=(*before.origins, *new.origins),
         reference=before.reference if known else f"{before.reference} + {new.reference}",
         reference_calls=new.reference_calls,
+        left_out=(*before.left_out, *new.left_out),
+        force_noise=new.force_noise,
     )

@@ -8,7 +8,19 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 
 from kappa_flow.arrays import FloatArray, IntArray, Shape
+from kappa_flow.documents.base import Part
 from kappa_flow.documents.structures import Structures
+
+
+class ForceNoise(Part):
+    """How far the reference's forces are from its own at tighter settings, on a few displaced cells."""
+
+    rms: float
+    """eV/Å, per component."""
+    largest: float
+    """eV/Å, of one component."""
+    n_cells: int
+    """Cells computed twice."""
 
 
 class Dataset(Structures):
@@ -28,6 +40,10 @@ class Dataset(Structures):
     """Identity of the reference, or ``files``."""
     reference_calls: int = 0
     """Reference calculations this run spent so far, relaxation and MD included."""
+    left_out: tuple[str, ...] = ()
+    """Structures without a label, each with the reason: the reference did not converge."""
+    force_noise: ForceNoise | None = None
+    """None where it was not measured."""
 
     def subset(self, indices: Sequence[int] | slice | IntArray) -> Self:
         """Return the labelled structures ``indices``."""

@@ -1,6 +1,6 @@
 """References: the methods whose forces the surrogate learns, behind one class and a registry.
 
-One more engine is one settings class in ``documents/engines.py`` and one function here that turns it into
+One more engine is one settings class in ``documents/engines/`` and one function here that turns it into
 an :class:`Engine`.
 """
 
@@ -12,18 +12,48 @@ from typing import Any, Final
 from ase.data import chemical_symbols
 
 from kappa_flow.arrays import IntArray
-from kappa_flow.documents.engines import AseEmtSettings, EngineSettings, LammpsSettings, SevenNetSettings
+from kappa_flow.documents.engines import (
+    AseEmtSettings,
+    CalculatorSettings,
+    ChgnetSettings,
+    EngineSettings,
+    EspressoSettings,
+    GpawSettings,
+    LammpsSettings,
+    MaceSettings,
+    SevenNetSettings,
+    TersoffSettings,
+    VaspSettings,
+)
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Recall, Reference
-from kappa_flow.references import ase_emt, lammps, sevennet
+from kappa_flow.references import (
+    ase_emt,
+    chgnet,
+    espresso,
+    gpaw,
+    lammps,
+    mace,
+    registered,
+    sevennet,
+    tersoff,
+    vasp,
+)
 from kappa_flow.references.base import CalculatorReference, Engine
 
 __all__ = ["ENGINES", "CalculatorReference", "Engine", "build", "check"]
 
 ENGINES: Final[dict[type, Callable[[Any], Engine]]] = {
     SevenNetSettings: sevennet.engine,
+    ChgnetSettings: chgnet.engine,
+    MaceSettings: mace.engine,
     LammpsSettings: lammps.engine,
+    TersoffSettings: tersoff.engine,
     AseEmtSettings: ase_emt.engine,
+    CalculatorSettings: registered.engine,
+    GpawSettings: gpaw.engine,
+    EspressoSettings: espresso.engine,
+    VaspSettings: vasp.engine,
 }
 
 

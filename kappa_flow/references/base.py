@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -15,8 +16,10 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 
 from kappa_flow import interop
+from kappa_flow.arrays import FloatArray
+from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.structures import Evaluation, Structures
-from kappa_flow.errors import InputError, KappaFlowError, WorkError
+from kappa_flow.errors import InputError, KappaFlowError, NotConvergedError, WorkError
 from kappa_flow.protocols import Progress, Recall, quiet
 
 
@@ -30,6 +33,10 @@ class Engine:
     """Atomic numbers it knows."""
     make: Callable[[], Calculator]
     """Builds the ASE calculator; called at the first evaluation that is not remembered."""
+    tighter: Engine | None = None
+    """The same at tighter settings, where the forces have a noise worth measuring."""
+    noise_cells: int = 0
+    """Structures it is measured on."""
 
 
 class CalculatorReference:
@@ -54,6 +61,11 @@ class CalculatorReference:
         return self._engine.identity
 
     @property
+    def _name(self) -> str:
+        """The identity without the settings, short enough for a message."""
+        return " | ".join(self.identity.split(" | ")[:2])
+
+    @property
     def calls(self) -> int:
         """Number of evaluations asked for so far, the remembered ones included."""
         return self._calls
@@ -72,6 +84,29 @@ class CalculatorReference:
             found.append(self.evaluate_one(atoms))
             progress(index + 1, len(images), "reference calculations")
         return _joined(found)
+
+    def force_noise(self, structures: Structures, forces: FloatArray) -> ForceNoise | None:
+        """Return how far ``forces`` (n_rows, 3), eV/Å, are from those at tighter settings.
+
+        The first few structures are computed again; those that do not converge there are passed over. None
+        where the engine has no tighter settings, or none converged.
+        """
+        if self._engine.tighter is None or not self._engine.noise_cells:
+            return None
+        tighter = CalculatorReference(self._engine.tighter, self._recall)
+        differences = []
+        for index in range(min(self._engine.noise_cells, len(structures))):
+            (atoms,) = interop.structures_to_ase(structures.geometry([index]))
+            self._calls += 1
+            with suppress(NotConvergedError):
+                exact = tighter.evaluate_one(atoms).forces
+                differences.append(forces[structures.rows(index)] - exact)
+        if not differences:
+            return None
+        rows = np.concatenate(differences)
+        return ForceNoise(
+            rms=float(np.sqrt((rows**2).mean())), largest=float(np.abs(rows).max()), n_cells=len(differences)
+        )
 
     def calculator(self) -> Calculator:
         """Return an ASE calculator; its evaluations are counted and remembered like any other."""
@@ -99,12 +134,10 @@ class CalculatorReference:
             raise
         except Exception as error:  # foreign engines raise anything; it becomes one clear line
             reason = f"failed on {bare.get_chemical_formula()}: {_first_line(error)}"
-            raise WorkError(
-                self.identity, reason, "Look at the structure, or choose another engine"
-            ) from error
+            raise WorkError(self._name, reason, "Look at the structure, or choose another engine") from error
         if not _finite(evaluation):
             raise WorkError(
-                self.identity,
+                self._name,
                 f"answered NaN or infinity for {bare.get_chemical_formula()}",
                 "Atoms may be too close, or the structure outside what the model knows",
             )
@@ -142,11 +175,17 @@ class _CountedCalculator(Calculator):  # type: ignore[misc]  # ase ships no type
 REMEDIES: Final = {
     "sevennet": "pip install 'kappa-flow[sevennet]'",
     "lammps": "pip install 'kappa-flow[lammps]'",
+    "tersoff": "pip install 'kappa-flow[lammps]'",
+    "chgnet": "pip install chgnet",
+    "mace": "pip install mace-torch",
+    "gpaw": "pip install gpaw gpaw-data (Debian: apt install libxc-dev libopenblas-dev first)",
 }
 
 
-def require(package: str, engine: str) -> str:
+def require(package: str, engine: str, distribution: str | None = None) -> str:
     """Return the installed version of ``package``, without importing it.
+
+    ``distribution`` is the name under which it is installed, where that is another.
 
     Raises
     ------
@@ -155,7 +194,7 @@ def require(package: str, engine: str) -> str:
     """
     if importlib.util.find_spec(package) is None:
         raise InputError(f"reference.engine = {engine}", f"{package} is not installed", REMEDIES[engine])
-    return importlib.metadata.version(package)
+    return importlib.metadata.version(distribution or package)
 
 
 def _key(identity: str, atoms: Atoms) -> str:
@@ -172,7 +211,10 @@ def _key(identity: str, atoms: Atoms) -> str:
 def _ask(atoms: Atoms) -> Evaluation:
     """Return what the attached calculator says; its force-consistent energy where it has two."""
     forces = np.array(atoms.get_forces(), dtype=np.float64)
-    energy = float(atoms.get_potential_energy(force_consistent=True))
+    try:
+        energy = float(atoms.get_potential_energy(force_consistent=True))
+    except (PropertyNotImplementedError, NotImplementedError):
+        energy = float(atoms.get_potential_energy())
     try:
         stress = voigt_6_to_full_3x3_stress(np.array(atoms.get_stress(), dtype=np.float64))[None]
     except (PropertyNotImplementedError, NotImplementedError):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Final
 
-from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator
 
 from kappa_flow.documents.engines import SevenNetSettings
 from kappa_flow.errors import InputError
 from kappa_flow.references.base import Engine, require
+from kappa_flow.references.repeatable import RepeatableModel
 
 MODELS: Final = ("7net-0", "7net-l3i5")
 """Those whose weights the wheel carries; others would be downloaded."""
@@ -44,51 +41,11 @@ def engine(settings: SevenNetSettings) -> Engine:
     return Engine(
         identity=f"{settings.engine} {settings.model} sevenn {version}",
         elements=ELEMENTS,
-        make=lambda: RepeatableSevenNet(settings),
+        make=lambda: RepeatableModel(lambda: _made(settings)),
     )
 
 
-class RepeatableSevenNet(Calculator):  # type: ignore[misc]  # ase ships no types
-    """SevenNet, silent, with the same bits for the same structure on any number of CPU threads.
+def _made(settings: SevenNetSettings) -> Calculator:
+    from sevenn.calculator import SevenNetCalculator
 
-    Left alone, torch sums a scatter in the order threads happen to arrive: 3e-7 eV/Å between two evaluations
-    of one structure on two threads.
-    """
-
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
-
-    def __init__(self, settings: SevenNetSettings) -> None:
-        super().__init__()
-        with _quiet_and_repeatable():
-            from sevenn.calculator import SevenNetCalculator
-
-            self._model = SevenNetCalculator(settings.model, device=settings.device)
-
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = tuple(all_changes),
-    ) -> None:
-        """Compute energy (eV), forces (eV/Å) and stress (eV/Å³, Voigt)."""
-        super().calculate(atoms, list(properties), list(system_changes))
-        with _quiet_and_repeatable():
-            self._model.calculate(self.atoms, self.implemented_properties, list(all_changes))
-        self.results: dict[str, Any] = {
-            name: self._model.results[name] for name in self.implemented_properties
-        }
-
-
-@contextmanager
-def _quiet_and_repeatable() -> Iterator[None]:
-    import torch
-
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003 - torch takes it by position only
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+    return SevenNetCalculator(settings.model, device=settings.device)

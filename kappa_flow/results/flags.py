@@ -37,6 +37,8 @@ SPURIOUS_FREQUENCY: Final = 0.05
 """THz an acoustic mode at Γ may have; the same number below which modes count as imaginary."""
 FC3_DRIFT_LIMIT: Final = 0.01
 """Largest fc3 drift over the largest fc3 element."""
+NOISE_LIMIT: Final = 1e-4
+"""eV/Å, rms. In silicon an error of 1.5e-4 eV/Å on displaced cells is still seen in κ."""
 RESIDUAL_LIMIT: Final = 0.01
 """eV/Å on the undisplaced supercell."""
 THZ_OF_EV_PER_ANGSTROM2_AMU: Final = 15.633302
@@ -162,6 +164,25 @@ def _labels(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
+def _reference(evidence: Evidence) -> Iterator[Flag]:
+    data = evidence.dataset
+    if data is None:
+        return
+    if data.left_out:
+        yield Flag(
+            name="structures-left-out",
+            message=f"the reference did not converge on {len(data.left_out)} of "
+            f"{len(data) + len(data.left_out)} structures, which were left out: {data.left_out[0]}",
+        )
+    noise = data.force_noise
+    if noise is not None and noise.rms > NOISE_LIMIT:
+        yield Flag(
+            name="noisy-forces",
+            message=f"the reference's forces are {noise.rms:.1e} eV/Å (rms) from those at tighter settings, "
+            f"more than the {NOISE_LIMIT:g} κ needs. Raise reference.cutoff or lower reference.k_spacing",
+        )
+
+
 def _single_settings(config: RunConfig, evidence: Evidence, budget: ErrorBudget) -> Iterator[Flag]:
     if evidence.surrogate is None:
         return
@@ -188,4 +209,5 @@ _CHECKS: Final[tuple[Callable[[Evidence], Iterator[Flag]], ...]] = (
     _drift,
     _residual,
     _labels,
+    _reference,
 )

@@ -157,7 +157,19 @@ def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
         ("Forces", "surrogate" if evidence.surrogate else "reference (brute force)"),
         ("Reference", document.reference),
         ("Reference calculations", f"{document.reference_calls}"),
+        *_labels(evidence),
     ]
+
+
+def _labels(evidence: Evidence) -> list[Row]:
+    """Return what is known of the labels: structures left out, noise of the forces."""
+    data, rows = evidence.dataset, []
+    if data is not None and data.left_out:
+        rows.append(("Left out, not converged", f"{len(data.left_out)} structures"))
+    if data is not None and (noise := data.force_noise) is not None:
+        text = f"{noise.rms:.1e} eV/Å rms, {noise.largest:.1e} at most, {noise.n_cells} cells"
+        rows.append(("Forces against tighter settings", text))
+    return rows
 
 
 def _kappa_table(document: KappaDocument) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from kappa_flow import dataset, interop, references, sampling, structure
 from kappa_flow.documents import Dataset
 from kappa_flow.documents.engines import AseEmtSettings
 from kappa_flow.documents.sections import DatasetSettings, SamplingSettings, StructureSettings
-from kappa_flow.errors import InputError, WorkError
+from kappa_flow.errors import InputError, NotConvergedError, WorkError
 
 SETTINGS = DatasetSettings()
 FCC = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
@@ -194,3 +194,62 @@ def test_a_reference_that_fails_stops_the_labelling(crystal):
     broken = references.CalculatorReference(references.Engine("vasp", frozenset({29}), fail))
     with pytest.raises(WorkError, match="out of licence"):
         dataset.label(crystal, snapshots_of(crystal), broken, None)
+
+
+class Moody(EMT):
+    """EMT that does not converge on some of the structures it meets, with forces off by a known amount."""
+
+    def __init__(self, fails=(), off=0.0):
+        super().__init__()
+        self.fails, self.off, self.seen = fails, off, 0
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        self.seen += 1
+        if self.seen - 1 in self.fails:
+            raise NotConvergedError("moody", "SCF not converged in 3 attempts", "Look at it")
+        super().calculate(atoms, ["energy"], ["positions", "numbers", "cell"])
+        self.results["forces"] = self.results["forces"] + self.off
+
+
+def moody(fails=(), noise_cells=2, fails_tighter=()):
+    copper = frozenset({29})
+    tighter = references.Engine("moody tighter", copper, lambda: Moody(fails_tighter))
+    return references.CalculatorReference(
+        references.Engine("moody", copper, lambda: Moody(fails, 3e-4), tighter, noise_cells)
+    )
+
+
+def test_structures_without_convergence_are_left_out_counted_and_named(crystal):
+    snapshots = snapshots_of(crystal)
+    data = dataset.label(crystal, snapshots, moody(fails=(1,), noise_cells=0), None)
+    assert data.origins == (snapshots.origins[0], snapshots.origins[2])
+    np.testing.assert_array_equal(data.positions, snapshots.geometry([0, 2]).positions)
+    assert data.left_out == (f"{snapshots.origins[1]}: SCF not converged in 3 attempts",)
+    assert data.reference_calls == crystal.relaxation.calls + 3
+    again = dataset.label(crystal, snapshots_of(crystal), moody(fails=(0,), noise_cells=0), data)
+    assert len(again) == 4
+    assert len(again.left_out) == 2
+
+
+def test_a_reference_that_converges_on_nothing_stops_the_labelling(crystal):
+    with pytest.raises(WorkError, match=r"3 structures: none could be labelled .*SCF not converged"):
+        dataset.label(crystal, snapshots_of(crystal), moody(fails=(0, 1, 2)), None)
+
+
+def test_the_noise_of_the_forces_is_measured_once_and_its_calls_are_counted(crystal):
+    data = dataset.label(crystal, snapshots_of(crystal), moody(), None)
+    # Every component is off by 3e-4; sums and differences of forces of 1 eV/Å round at 1e-15.
+    assert data.force_noise.rms == pytest.approx(3e-4, abs=1e-12)
+    assert data.force_noise.largest == pytest.approx(3e-4, abs=1e-12)
+    assert data.force_noise.n_cells == 2
+    assert data.reference_calls == crystal.relaxation.calls + 5
+    again = dataset.label(crystal, snapshots_of(crystal), moody(), data)
+    assert again.force_noise == data.force_noise
+    assert again.reference_calls == crystal.relaxation.calls + 8
+
+
+def test_a_cell_that_does_not_converge_at_tighter_settings_says_nothing_of_the_noise(crystal):
+    data = dataset.label(crystal, snapshots_of(crystal), moody(fails_tighter=(0,)), None)
+    assert data.force_noise.n_cells == 1
+    nothing = dataset.label(crystal, snapshots_of(crystal), moody(fails_tighter=(0, 1)), None)
+    assert nothing.force_noise is None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from kappa_flow import pipeline
 from kappa_flow.documents import RunConfig
 from kappa_flow.documents.config import STAGES
-from kappa_flow.documents.engines import AseEmtSettings, LammpsSettings, SevenNetSettings
+from kappa_flow.documents.engines import EngineSettings, LammpsSettings
 from kappa_flow.errors import InputError
 from kappa_flow.settings import Settings
 
@@ -129,7 +130,7 @@ def test_temperatures_run_from_start_to_stop_inclusive() -> None:
 
 
 def sections() -> list[type[Settings]]:
-    found: list[type[Settings]] = [SevenNetSettings, LammpsSettings, AseEmtSettings]
+    found: list[type[Settings]] = [*get_args(get_args(EngineSettings)[0])]
     annotations = (field.annotation for field in RunConfig.model_fields.values())
     return found + [kind for kind in annotations if isinstance(kind, type) and issubclass(kind, Settings)]
 

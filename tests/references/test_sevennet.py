@@ -28,7 +28,7 @@ def rattled(seed):
 
 
 def test_the_elements_listed_are_those_of_the_model(reference):
-    calculator = sevennet.RepeatableSevenNet(SevenNetSettings(engine="sevennet", device="cpu"))
+    calculator = sevennet.engine(SevenNetSettings(engine="sevennet", device="cpu")).make()
     assert set(calculator._model.type_map) == set(sevennet.ELEMENTS)
 
 

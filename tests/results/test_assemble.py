@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from made_up_run import MEMBERS, make_conductivity, make_crystal, make_documents, make_surrogate
 
-from kappa_flow.documents import Document, RunConfig
+from kappa_flow.documents import Dataset, Document, RunConfig
+from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.force_sets import CellForces
 from kappa_flow.results import assemble
 
@@ -172,3 +173,15 @@ def test_brute_force_counts_every_supercell_and_knows_no_surrogate_error(
 def test_every_document_is_in_the_provenance(documents: Documents, config: RunConfig) -> None:
     provenance = assemble(config, documents).provenance
     assert provenance == {name: document.content_hash for name, document in documents.items()}
+
+
+def test_structures_left_out_and_noisy_forces_are_said(documents: Documents, config: RunConfig) -> None:
+    data = documents["dataset.1"]
+    assert isinstance(data, Dataset)
+    quiet = ForceNoise(rms=2e-5, largest=1e-4, n_cells=2)
+    documents["dataset.1"] = data.model_copy(update={"force_noise": quiet})
+    assert names(documents, config) == set()
+    noisy = ForceNoise(rms=2e-4, largest=1e-3, n_cells=2)
+    left_out = ("rattle 3: SCF not converged",)
+    documents["dataset.1"] = data.model_copy(update={"force_noise": noisy, "left_out": left_out})
+    assert names(documents, config) == {"noisy-forces", "structures-left-out"}

@@ -1,31 +1,13 @@
-"""Settings of the reference engines: one class each, told apart by ``engine``."""
+"""Settings of classical potentials and of calculators other packages register."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from kappa_flow.settings import Settings
-
-
-class Engine(Settings):
-    """What the settings of all engines can do."""
-
-    def beside(self, folder: Path) -> Self:
-        """Return the settings with the input files found in ``folder``, that of the run config."""
-        del folder
-        return self
-
-
-class SevenNetSettings(Engine):
-    """SevenNet, a foundation model whose weights are inside its PyPI wheel (Park et al. 2024)."""
-
-    engine: Literal["sevennet"]
-    model: str = "7net-0"
-    """``7net-0`` or ``7net-l3i5``."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+from kappa_flow.documents.engines.base import Engine
 
 
 class LammpsSettings(Engine):
@@ -57,7 +39,28 @@ class AseEmtSettings(Engine):
     engine: Literal["ase-emt"]
 
 
-EngineSettings = Annotated[
-    SevenNetSettings | LammpsSettings | AseEmtSettings,
-    Field(discriminator="engine"),
-]
+class TersoffSettings(Engine):
+    """Tersoff's 1989 potential of C, Si, Ge, SiC and SiGe, from the file LAMMPS ships."""
+
+    engine: Literal["tersoff"]
+    elements: tuple[Literal["C", "Si", "Ge"], ...] = Field(min_length=1)
+    """Those of the crystal; C and Ge together were never fitted."""
+
+    @field_validator("elements")
+    @classmethod
+    def _fitted(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        if {"C", "Ge"} <= set(elements):
+            raise ValueError("Tersoff published no C-Ge parameters")
+        return elements
+
+
+class CalculatorSettings(Engine):
+    """An ASE calculator another package registers under the entry-point group ``kappa_flow.calculators``."""
+
+    engine: Literal["calculator"]
+    name: str
+    """Name of the entry point."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the function behind it."""
+    elements: tuple[str, ...] = ()
+    """Those it knows; empty: all, and what it does not know fails at the first evaluation."""

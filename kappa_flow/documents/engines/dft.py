@@ -1,0 +1,91 @@
+"""Settings of density-functional programs; the defaults are fit for forces good to 1e-4 eV/Å."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field
+
+from kappa_flow.documents.engines.base import Engine
+
+Keyword = bool | int | float | str
+
+
+class DftSettings(Engine):
+    """What all of them have in common."""
+
+    k_spacing: float = Field(default=0.2, gt=0)
+    """Å⁻¹, 2π included: the Γ-centred grid has at least 2π/(a k_spacing) points along a lattice vector a."""
+    smearing: float = Field(default=0.05, gt=0)
+    """Width in eV: Gaussian in espresso and vasp, Fermi-Dirac in gpaw. Nothing to a crystal with a gap."""
+    noise_cells: int = Field(default=2, ge=0, le=20)
+    """Labelled cells computed again at tighter settings: so the noise of the forces is known."""
+
+    @property
+    def noise_calls(self) -> int:
+        """``noise_cells``."""
+        return self.noise_cells
+
+
+class GpawSettings(DftSettings):
+    """GPAW, plane waves, in this process (Mortensen et al. 2024)."""
+
+    engine: Literal["gpaw"]
+    xc: str = "PBEsol"
+    """A functional GPAW knows; where there are no setups of its name, those of PBE are taken."""
+    cutoff: float = Field(default=500.0, gt=0)
+    """Plane waves, eV."""
+    max_iterations: int = Field(default=100, gt=0)
+    """SCF steps before the first remedy is tried."""
+    setups: dict[str, str] = Field(default_factory=dict)
+    """Setup of an element where it is not GPAW's default, e.g. ``Ga: d``."""
+
+
+class EspressoSettings(DftSettings):
+    """Quantum ESPRESSO's pw.x (Giannozzi et al. 2017), its input and output through ASE."""
+
+    engine: Literal["espresso"]
+    pseudopotentials: dict[str, str]
+    """UPF file of each element, in ``pseudo_dir``."""
+    pseudo_dir: Path | None = None
+    """Null: the run config's folder where all are in it, else $ESPRESSO_PSEUDO, else Debian's folder."""
+    xc: str | None = "PBEsol"
+    """Given to pw.x as ``input_dft``; null: the functional the pseudopotentials were made with."""
+    cutoff: float | None = Field(default=None, gt=0)
+    """Wave functions, Ry; null: 60, or what the pseudopotentials suggest where that is more."""
+    density_cutoff: float | None = Field(default=None, gt=0)
+    """Ry; null: 4 (norm-conserving) or 8 (ultrasoft, PAW) times ``cutoff``, or what they suggest."""
+    scf_threshold: float = Field(default=1e-10, gt=0)
+    """``conv_thr``, Ry per cell."""
+    max_iterations: int = Field(default=100, gt=0)
+    """SCF steps before the first remedy is tried."""
+    command: str | None = None
+    """E.g. ``mpirun -np 16 pw.x -nk 4``; null: $ASE_ESPRESSO_COMMAND of the worker, else ``pw.x``."""
+    namelists: dict[str, dict[str, Keyword]] = Field(default_factory=dict)
+    """More of pw.x's input, e.g. ``{system: {nspin: 2}}``."""
+
+    def beside(self, folder: Path) -> Self:
+        """Return the settings with ``pseudo_dir`` the run config's folder where all files are in it."""
+        here = all((folder / name).is_file() for name in self.pseudopotentials.values())
+        return self.model_copy(update={"pseudo_dir": folder}) if self.pseudo_dir is None and here else self
+
+
+class VaspSettings(DftSettings):
+    """VASP (Kresse & Furthmüller 1996), its input through ASE; you need a licence."""
+
+    engine: Literal["vasp"]
+    xc: str = "PBEsol"
+    """A functional under ASE's name for it, e.g. PBE, PBEsol, LDA; it decides which POTCARs are taken."""
+    setups: dict[str, str]
+    """POTCAR folder of each element, e.g. ``{Si: Si, Ga: Ga_d}``, under $VASP_PP_PATH."""
+    cutoff: float = Field(default=520.0, gt=0)
+    """ENCUT, eV."""
+    scf_threshold: float = Field(default=1e-8, gt=0)
+    """EDIFF, eV per cell."""
+    max_iterations: int = Field(default=60, gt=0)
+    """NELM: SCF steps before the first remedy is tried."""
+    command: str | None = None
+    """E.g. ``mpirun -np 32 vasp_std``; null: $ASE_VASP_COMMAND of the worker."""
+    incar: dict[str, Keyword] = Field(default_factory=dict)
+    """More INCAR tags, e.g. ``{KPAR: 4, NCORE: 8}``."""

@@ -1,0 +1,114 @@
+"""What self-consistent programs share: k-points, a command, remedies, each structure from scratch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.documents.engines import DftSettings
+from kappa_flow.errors import InputError, NotConvergedError
+
+TIGHTER: Final = 1.25
+"""Cutoffs are multiplied, and k_spacing is divided, by this where the noise of the forces is measured."""
+Remedy = Mapping[str, Any]
+Run = Callable[[Atoms, Remedy], dict[str, Any]]
+
+_SAME_FORCES: Final = frozenset({"command", "pseudo_dir", "noise_cells"})
+
+
+class ScfCalculator(Calculator):  # type: ignore[misc]  # ase ships no types
+    """ASE calculator that starts from scratch for every structure and tries remedies in turn.
+
+    Nothing is kept from the structure before, so that a resumed run repeats what it would have computed.
+
+    Parameters
+    ----------
+    program : str
+        Its name, for the message.
+    run : callable
+        (atoms, remedy) to results; raises NotConvergedError where self-consistency was not reached.
+    remedies : sequence of mappings
+        What is changed in the input, the first time nothing; none changes the converged answer.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, program: str, run: Run, remedies: Sequence[Remedy]) -> None:
+        super().__init__()
+        self._program = program
+        self._run = run
+        self._remedies = remedies
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Compute energy (eV), forces (eV/Å) and stress (eV/Å³, Voigt).
+
+        Raises
+        ------
+        NotConvergedError
+            When no remedy helped.
+        """
+        super().calculate(atoms, list(properties), list(system_changes))
+        for remedy in self._remedies:
+            try:
+                found = self._run(self.atoms, remedy)
+            except NotConvergedError:
+                continue
+            self.results = {name: found[name] for name in self.implemented_properties if name in found}
+            return
+        raise NotConvergedError(
+            f"{self._program}: {self.atoms.get_chemical_formula()}",
+            f"SCF did not converge in {len(self._remedies)} attempts",
+            "Look at the structure, smearing and spin; or raise reference.max_iterations",
+        )
+
+
+def kpoint_grid(cell: FloatArray, spacing: float) -> tuple[int, int, int]:
+    """Return the Γ-centred grid whose points are at most ``spacing`` (Å⁻¹, 2π included) apart.
+
+    n_i = ⌈|b_i| / spacing⌉ with the reciprocal vectors b_i, as VASP's KSPACING.
+    """
+    lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(cell).T, axis=1)
+    first, second, third = (max(1, int(np.ceil(length / spacing - 1e-8))) for length in lengths)
+    return first, second, third
+
+
+def command(given: str | None, variable: str, default: str | None, engine: str) -> list[str]:
+    """Return the words of the command that runs the program: ``given``, else the worker's, else the default.
+
+    Raises
+    ------
+    InputError
+        When there is none, or its first word is no program here.
+    """
+    text = given or os.environ.get(variable) or default
+    if text is None:
+        raise InputError(
+            f"reference.engine = {engine}", "no command to run it", f"Set reference.command or ${variable}"
+        )
+    words = shlex.split(text)
+    if not words or shutil.which(words[0]) is None:
+        raise InputError(
+            f"reference.engine = {engine}",
+            f"{words[0] if words else text!r} is no program on this machine",
+            f"Install it, or set reference.command or ${variable}",
+        )
+    return words
+
+
+def said(settings: DftSettings) -> str:
+    """Return the settings that change forces, for the identity."""
+    return json.dumps(settings.model_dump(mode="json", exclude=set(_SAME_FORCES)), sort_keys=True)
