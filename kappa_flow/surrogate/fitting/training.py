@@ -201,12 +201,7 @@ def fit(
         walk.look(0, parameters[:fits])
     else:
         parameters = walk.run(settings.regularization, generator)
-    if readout.ridge is None:
-        linear = equations.target.new_zeros(settings.committee, elements * functions.n_functions)
-    elif recipe.posterior:
-        linear = Posterior.of(readout.ridge, equations.target).draws(settings.committee, generator)
-    else:
-        linear = readout.solve(walk.missing(parameters))
+    linear = _readout_weights(walk, parameters, recipe, generator)
     if not bool(parameters.any()):
         shape, parameters = None, parameters[:, :0]
     linear = linear.view(len(linear), elements, -1)
@@ -214,6 +209,16 @@ def fit(
     weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements), domain)
     potential = Potential(functions, shape, weights)
     return replace(potential, weights=replace(weights, atomic=_atomic(potential, equations))), walk.history()
+
+
+def _readout_weights(walk: Walk, parameters: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Return w of every member, (n_members, n_elements n_functions); zeros without a read-out."""
+    readout, equations = walk.readout, walk.equations
+    if readout.ridge is None:
+        return equations.target.new_zeros(len(parameters), equations.table.force_rows.shape[1])
+    if recipe.posterior:
+        return Posterior.of(readout.ridge, equations.target).draws(len(parameters), generator)
+    return readout.solve(walk.missing(parameters))
 
 
 def _network_shape(
