@@ -47,7 +47,7 @@ def label(
 def _labelled(
     snapshots: Snapshots, reference: Reference, noise: ForceNoise | None, progress: Progress
 ) -> Dataset:
-    """Return the labels alone and the calls they cost; the noise of the forces is measured where not known."""
+    """Return the labels and what they cost; the noise of the forces is measured where it is not known."""
     kept, evaluation, left_out = _evaluated(snapshots, reference, progress)
     calls = reference.calls
     if noise is None:
