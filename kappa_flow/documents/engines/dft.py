@@ -1,4 +1,4 @@
-"""Settings of density-functional programs; the defaults are fit for forces good to 1e-4 eV/Å."""
+"""Settings of density-functional programs; cutoffs and thresholds are good to 1e-4 eV/Å of force."""
 
 from __future__ import annotations
 
