@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kappa_flow.documents.crystal import Crystal
-from kappa_flow.documents.dataset import Dataset
+from kappa_flow.documents.dataset import Dataset, ForceNoise
 from kappa_flow.documents.snapshots import Snapshots
 from kappa_flow.documents.structures import Evaluation
 from kappa_flow.errors import InputError, NotConvergedError, WorkError
@@ -39,13 +39,21 @@ def label(
         return before.model_copy(update={"reference_calls": spent})
     if reference is None:
         raise InputError("reference", "snapshots need a reference to label them", "Give a reference section")
+    labelled = _labelled(snapshots, reference, None if before is None else before.force_noise, progress)
+    labelled = labelled.model_copy(update={"reference_calls": spent + labelled.reference_calls})
+    return labelled if before is None else _appended(before, labelled)
+
+
+def _labelled(
+    snapshots: Snapshots, reference: Reference, noise: ForceNoise | None, progress: Progress
+) -> Dataset:
+    """Return the labels and what they cost; the noise of the forces is measured where it is not known."""
     kept, evaluation, left_out = _evaluated(snapshots, reference, progress)
-    noise = None if before is None else before.force_noise
     calls = reference.calls
     if noise is None:
         noise = reference.force_noise(snapshots.geometry(kept), evaluation.forces)
     rows = snapshots.rows_of(np.array(kept))
-    labelled = Dataset(
+    return Dataset(
         n_atoms=snapshots.n_atoms[kept],
         cells=snapshots.cells[kept],
         numbers=snapshots.numbers[rows],
@@ -55,11 +63,10 @@ def label(
         stresses=evaluation.stresses,
         origins=tuple(snapshots.origins[index] for index in kept),
         reference=reference.identity,
-        reference_calls=spent + len(snapshots) + reference.calls - calls,
+        reference_calls=len(snapshots) + reference.calls - calls,
         left_out=left_out,
         force_noise=noise,
     )
-    return labelled if before is None else _appended(before, labelled)
 
 
 def _evaluated(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 from kappa_flow.orchestration.engine import TASK_NAME, FiretaskBase, FWAction, LaunchPad
 from kappa_flow.orchestration.watch import current
+
+OURS: Final = frozenset(
+    {"ASE_ESPRESSO_COMMAND", "ESPRESSO_PSEUDO", "ASE_VASP_COMMAND", "VASP_PP_PATH", "GPAW_SETUP_PATH"}
+)
+"""Variables a worker file may set under ``env``: how this machine runs an engine, never what it computes."""
 
 
 class StageTask(FiretaskBase):  # type: ignore[misc]  # fireworks ships no types
@@ -32,6 +38,9 @@ class StageTask(FiretaskBase):  # type: ignore[misc]  # fireworks ships no types
         from kappa_flow.orchestration.database import of_launchpad
         from kappa_flow.orchestration.perform import Work
 
+        os.environ.update(
+            {name: str(value) for name, value in fw_spec.get("_fw_env", {}).items() if name in OURS}
+        )
         watch = current()
         watch.fw_id = self.fw_id
         database = of_launchpad(self.launchpad.db)

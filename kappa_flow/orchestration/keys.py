@@ -82,6 +82,7 @@ def by_content(value: Any, files: Mapping[str, str]) -> Any:
 def _reference_files(config: RunConfig) -> Iterator[tuple[str, Path]]:
     plain = {} if config.reference is None else config.reference.model_dump()
     for name, value in plain.items():
-        for item in value if isinstance(value, tuple) else (value,):
+        several = value.values() if isinstance(value, dict) else value
+        for item in several if isinstance(value, tuple | dict) else (value,):
             if isinstance(item, Path):
                 yield f"reference.{name}", item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -23,7 +22,6 @@ from kappa_flow.references.base import Engine
 from kappa_flow.references.upf import Pseudopotential, read_upf
 
 VARIABLE: Final = "ASE_ESPRESSO_COMMAND"
-DEBIAN: Final = Path("/usr/share/espresso/pseudo")
 LEAST_CUTOFF: Final = 60.0
 """Ry, where the pseudopotentials ask for less."""
 REMEDIES: Final[tuple[scf.Remedy, ...]] = (
@@ -49,8 +47,8 @@ def engine(settings: EspressoSettings) -> Engine:
     """
     words = _words(settings)
     files = {
-        element: _pseudopotential(settings, element, name)
-        for element, name in sorted(settings.pseudopotentials.items())
+        element: _pseudopotential(element, path)
+        for element, path in sorted(settings.pseudopotentials.items())
     }
     wave = settings.cutoff or max([LEAST_CUTOFF, *(file.wave_cutoff for file in files.values())])
     times = 8.0 if any(file.ultrasoft for file in files.values()) else 4.0
@@ -92,17 +90,16 @@ def _words(settings: EspressoSettings) -> list[str]:
     return words[: min(ends)] if ends else words  # ASE's variable used to hold the names of the files
 
 
-def _pseudopotential(settings: EspressoSettings, element: str, name: str) -> Pseudopotential:
+def _pseudopotential(element: str, path: Path) -> Pseudopotential:
     if element not in atomic_numbers:
         raise InputError(f"reference.pseudopotentials: {element}", "is no chemical symbol", "Write e.g. Si")
-    folder = settings.pseudo_dir or Path(os.environ.get("ESPRESSO_PSEUDO") or DEBIAN)
-    if not (folder / name).is_file():
+    if not path.is_file():
         raise InputError(
-            f"reference.pseudopotentials: {name}",
-            f"there is no such file in {folder}",
-            "Put it beside the run config, or set reference.pseudo_dir",
+            f"reference.pseudopotentials: {path}",
+            "there is no such file, nor one of that name in $ESPRESSO_PSEUDO or Debian's folder",
+            "Put it beside the run config",
         )
-    return read_upf(folder / name)
+    return read_upf(path)
 
 
 def _engine(settings: EspressoSettings, files: dict[str, Pseudopotential], words: list[str]) -> Engine:

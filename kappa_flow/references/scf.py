@@ -22,7 +22,7 @@ TIGHTER: Final = 1.25
 Remedy = Mapping[str, Any]
 Run = Callable[[Atoms, Remedy], dict[str, Any]]
 
-_SAME_FORCES: Final = frozenset({"command", "pseudo_dir", "noise_cells"})
+_SAME_FORCES: Final = frozenset({"command", "pseudopotentials", "noise_cells", "max_iterations"})
 
 
 class ScfCalculator(Calculator):  # type: ignore[misc]  # ase ships no types

@@ -72,8 +72,24 @@ def write_input(settings: VaspSettings, atoms: Atoms, folder: Path, remedy: scf.
     VASP wants atoms of one element together: row ``order[i]`` of its forces is that of atom ``i``.
     """
     change = dict(remedy)
-    steps = settings.max_iterations * change.pop("patience", 1)
-    tags: dict[str, Any] = {
+    tags = _tags(settings, settings.max_iterations * change.pop("patience", 1))
+    own = {tag.lower(): value for tag, value in settings.incar.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ASE's, that it would rather have a file than $VASP_PP_PATH
+        program = Vasp(
+            directory=str(folder),
+            xc=settings.xc,
+            setups={element: name.removeprefix(element) for element, name in settings.setups.items()},
+            kpts=scf.kpoint_grid(atoms.cell.array, settings.k_spacing),
+            gamma=True,
+            **{**tags, **own, **change},
+        )
+        program.write_input(atoms)
+    return [int(place) for place in program.resort]
+
+
+def _tags(settings: VaspSettings, steps: int) -> dict[str, Any]:
+    return {
         "prec": "Accurate",
         "algo": "Normal",
         "ediff": settings.scf_threshold,
@@ -89,19 +105,6 @@ def write_input(settings: VaspSettings, atoms: Atoms, folder: Path, remedy: scf.
         "lwave": False,
         "lcharg": False,
     }
-    own = {tag.lower(): value for tag, value in settings.incar.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # ASE's, that it would rather have a file than $VASP_PP_PATH
-        program = Vasp(
-            directory=str(folder),
-            xc=settings.xc,
-            setups={element: name.removeprefix(element) for element, name in settings.setups.items()},
-            kpts=scf.kpoint_grid(atoms.cell.array, settings.k_spacing),
-            gamma=True,
-            **{**tags, **own, **change},
-        )
-        program.write_input(atoms)
-    return [int(place) for place in program.resort]
 
 
 def read_output(folder: Path, status: int = 0, errors: str = "") -> dict[str, Any]:

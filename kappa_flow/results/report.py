@@ -165,7 +165,12 @@ def _labels(evidence: Evidence) -> list[Row]:
     """Return what is known of the labels: structures left out, noise of the forces."""
     data, rows = evidence.dataset, []
     if data is not None and data.left_out:
-        rows.append(("Left out, not converged", f"{len(data.left_out)} structures"))
+        rows.append(
+            (
+                "Left out, not converged",
+                f"{len(data.left_out)} of {len(data) + len(data.left_out)} structures",
+            )
+        )
     if data is not None and (noise := data.force_noise) is not None:
         text = f"{noise.rms:.1e} eV/Å rms, {noise.largest:.1e} at most, {noise.n_cells} cells"
         rows.append(("Forces against tighter settings", text))

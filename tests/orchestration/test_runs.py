@@ -1,5 +1,6 @@
 """Runs through real FireWorks and a real mongod, with toy stages: done once, kept, resumed."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,24 @@ def test_specs_hold_ids_only(toy, database, uri, tmp_path):
     assert {key for spec in specs for key in spec} == {
         "run", "task", "_tasks", "_priority", "_add_launchpad_and_fw_id",
     }  # fmt: skip
+
+
+def test_a_worker_file_says_how_engines_are_run_and_nothing_else(toy, database, uri, tmp_path, monkeypatch):
+    from fireworks.core.fworker import FWorker
+    from fireworks.core.rocket_launcher import launch_rocket
+
+    monkeypatch.setenv("ASE_ESPRESSO_COMMAND", "pw.x")  # so that it is as before afterwards
+    seen = {}
+    inner = pipeline.perform
+    monkeypatch.setattr(pipeline, "perform", lambda *given: (seen.update(os.environ), inner(*given))[1])
+    monkeypatch.chdir(tmp_path)
+    submit(toy.config(tmp_path), database)
+    launchpad = open_launchpad(uri)
+    env = {"ASE_ESPRESSO_COMMAND": "mpirun -np 16 pw.x", "HOME": "/elsewhere"}
+    launch_rocket(launchpad, FWorker(env=env), strm_lvl="CRITICAL")
+    launchpad.connection.close()
+    assert seen["ASE_ESPRESSO_COMMAND"] == "mpirun -np 16 pw.x"
+    assert seen["HOME"] != "/elsewhere"
 
 
 def test_importing_orchestration_imports_neither_fireworks_nor_physics():

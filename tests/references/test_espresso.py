@@ -9,9 +9,11 @@ import pytest
 from ase.build import bulk
 
 from kappa_flow import interop, references
+from kappa_flow.documents import RunConfig
 from kappa_flow.documents.engines import EspressoSettings
+from kappa_flow.documents.engines.dft import DEBIAN
 from kappa_flow.errors import InputError, NotConvergedError, WorkError
-from kappa_flow.references.espresso import DEBIAN
+from kappa_flow.orchestration import keys
 from kappa_flow.references.upf import read_upf
 
 FILE = "Si.pz-vbc.UPF"
@@ -23,7 +25,13 @@ pytestmark = pytest.mark.skipif(
 
 def settings(**changes):
     """Cheap and coarse: LDA, norm-conserving, 12 Ry, 2×2×2 k-points."""
-    given = {"pseudopotentials": {"Si": FILE}, "xc": None, "cutoff": 12.0, "k_spacing": 1.0, **changes}
+    given = {
+        "pseudopotentials": {"Si": DEBIAN / FILE},
+        "xc": None,
+        "cutoff": 12.0,
+        "k_spacing": 1.0,
+        **changes,
+    }
     return EspressoSettings(engine="espresso", **given)
 
 
@@ -95,7 +103,7 @@ def test_nothing_is_left_in_the_working_folder(tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"pseudopotentials": {"Si": "Si.nowhere.UPF"}}, "no such file in .*set reference.pseudo_dir"),
+        ({"pseudopotentials": {"Si": "Si.nowhere.UPF"}}, "no such file.*beside the run config"),
         ({"pseudopotentials": {"Silicium": FILE}}, "is no chemical symbol"),
         (
             {"command": "mpirun-of-elsewhere -np 4 pw.x"},
@@ -124,12 +132,24 @@ def test_cutoffs_left_out_follow_the_pseudopotential():
     ultrasoft = read_upf(DEBIAN / "Si.pbe-nl-rrkjus_psl.1.0.0.UPF")
     assert (ultrasoft.ultrasoft, ultrasoft.wave_cutoff, ultrasoft.density_cutoff) == (True, 44.0, 175.0)
     assert not read_upf(DEBIAN / FILE).ultrasoft
-    asked = settings(pseudopotentials={"Si": ultrasoft.path.name}, cutoff=None)
+    asked = settings(pseudopotentials={"Si": ultrasoft.path}, cutoff=None)
     assert '"cutoff": 60.0, "density_cutoff": 480.0' in references.build(asked).identity
 
 
-def test_pseudopotentials_beside_the_run_config_are_found_first(tmp_path):
+def test_pseudopotentials_beside_the_run_config_are_found_before_those_installed(tmp_path, monkeypatch):
+    section = {"engine": "espresso", "pseudopotentials": {"Si": FILE}}
+    data = {"structure": {"file": "POSCAR"}, "reference": section}
+    monkeypatch.delenv("ESPRESSO_PSEUDO", raising=False)
+    installed = RunConfig.from_mapping(data, tmp_path).reference
     (tmp_path / FILE).write_bytes((DEBIAN / FILE).read_bytes() + b"\n<!-- mine -->\n")
-    mine = settings().beside(tmp_path)
-    assert mine.pseudo_dir == tmp_path
-    assert references.build(mine).identity != references.build(settings()).identity
+    mine = RunConfig.from_mapping(data, tmp_path).reference
+    assert installed.pseudopotentials == {"Si": DEBIAN / FILE}
+    assert mine.pseudopotentials == {"Si": tmp_path / FILE}
+    assert references.build(mine).identity != references.build(installed).identity
+
+
+def test_the_content_of_a_pseudopotential_is_part_of_what_a_run_is(tmp_path):
+    section = {"engine": "espresso", "pseudopotentials": {"Si": FILE}}
+    (tmp_path / "POSCAR").touch()
+    config = RunConfig.from_mapping({"structure": {"file": "POSCAR"}, "reference": section}, tmp_path)
+    assert str(DEBIAN / FILE) in keys.file_hashes(config)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from made_up_run import make_conductivity, make_crystal, make_documents
 
-from kappa_flow.documents import Document, RunConfig
+from kappa_flow.documents import Dataset, Document, RunConfig
+from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.errors import InputError
 from kappa_flow.results import assemble, figures, files
 from kappa_flow.results.report import formula_html, number, render, value_and_sigma
@@ -60,6 +61,16 @@ def test_the_report_holds_every_figure_setting_version_and_hash(
         assert document.content_hash in html
     for doi in ("10.7567/1882-0786/ab36bc", "10.1103/PhysRevLett.98.146401", "10.1103/PhysRevB.91.094306"):
         assert doi in html
+
+
+def test_the_report_says_what_is_known_of_the_labels(documents: Documents, config: RunConfig) -> None:
+    data = documents["dataset.1"]
+    assert isinstance(data, Dataset)
+    noise = ForceNoise(rms=2.3e-5, largest=6.1e-5, n_cells=2)
+    documents["dataset.1"] = data.model_copy(update={"force_noise": noise, "left_out": ("rattle 3: no",)})
+    text = render(assemble(config, documents), documents, TASKS)
+    assert "2.3e-05 eV/Å rms, 6.1e-05 at most, 2 cells" in text
+    assert "rattle 3: no" in text
 
 
 def test_the_same_result_gives_the_same_report(html: str, documents: Documents, config: RunConfig) -> None:

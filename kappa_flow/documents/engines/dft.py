@@ -1,14 +1,17 @@
-"""Settings of density-functional programs; the defaults are fit for forces good to 1e-4 eV/Å."""
+"""Settings of density-functional programs; cutoffs and thresholds are good to 1e-4 eV/Å of force."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field
 
 from kappa_flow.documents.engines.base import Engine
 
+DEBIAN: Final = Path("/usr/share/espresso/pseudo")
+"""Where Debian's quantum-espresso-data puts pseudopotentials."""
 Keyword = bool | int | float | str
 
 
@@ -46,10 +49,8 @@ class EspressoSettings(DftSettings):
     """Quantum ESPRESSO's pw.x (Giannozzi et al. 2017), its input and output through ASE."""
 
     engine: Literal["espresso"]
-    pseudopotentials: dict[str, str]
-    """UPF file of each element, in ``pseudo_dir``."""
-    pseudo_dir: Path | None = None
-    """Null: the run config's folder where all are in it, else $ESPRESSO_PSEUDO, else Debian's folder."""
+    pseudopotentials: dict[str, Path]
+    """UPF file of each element: a path, or a name (beside the run config, $ESPRESSO_PSEUDO, Debian)."""
     xc: str | None = "PBEsol"
     """Given to pw.x as ``input_dft``; null: the functional the pseudopotentials were made with."""
     cutoff: float | None = Field(default=None, gt=0)
@@ -66,9 +67,17 @@ class EspressoSettings(DftSettings):
     """More of pw.x's input, e.g. ``{system: {nspin: 2}}``."""
 
     def beside(self, folder: Path) -> Self:
-        """Return the settings with ``pseudo_dir`` the run config's folder where all files are in it."""
-        here = all((folder / name).is_file() for name in self.pseudopotentials.values())
-        return self.model_copy(update={"pseudo_dir": folder}) if self.pseudo_dir is None and here else self
+        """Return the settings with pseudopotentials that are not there looked for among those installed."""
+        del folder  # relative paths are taken from it already
+        places = [Path(os.environ["ESPRESSO_PSEUDO"])] if os.environ.get("ESPRESSO_PSEUDO") else []
+        found = {
+            element: next(
+                (place / path.name for place in [*places, DEBIAN] if (place / path.name).is_file()), path
+            )
+            for element, path in self.pseudopotentials.items()
+            if not path.is_file()
+        }
+        return self.model_copy(update={"pseudopotentials": {**self.pseudopotentials, **found}})
 
 
 class VaspSettings(DftSettings):
