@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kappa_flow.surrogate import Potential
-    from kappa_flow.validation import ErrorPair, LabelErrors
+    from kappa_flow.validation import ErrorPair, Extrapolation, LabelErrors
 
 
 def error_table(errors: Mapping[str, LabelErrors]) -> Table:
@@ -28,6 +28,21 @@ def error_table(errors: Mapping[str, LabelErrors]) -> Table:
     rows.append(("force spread of the committee (meV/Å)", *(_number(value, 1e3) for value in spread)))
     made = table(("", *errors), rows)
     made.caption = "energies: after a common offset per atom is taken out"
+    made.caption_justify = "left"
+    return made
+
+
+def extrapolation_table(files: Sequence[Extrapolation] | None) -> Table | str:
+    """Return a row per file, or a line where the potential does not know its training data."""
+    from kappa_flow.cli.console import table
+
+    if files is None:
+        return "extrapolation: the potential is older than its record of where its training atoms were"
+    rows = [
+        (one.dataset, f"{one.largest:.3g}", f"{one.structures_outside} of {one.structures}") for one in files
+    ]
+    made = table(("distance from the training data", "largest", "structures outside"), rows)
+    made.caption = "1 is the most unusual training atom; outside is a structure with an atom above 1"
     made.caption_justify = "left"
     return made
 

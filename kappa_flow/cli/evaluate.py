@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +11,22 @@ import typer
 from kappa_flow.cli.console import AsJson, say_json
 
 if TYPE_CHECKING:
+    from kappa_flow.arrays import FloatArray
+    from kappa_flow.cli.bar import Bar
     from kappa_flow.cli.standard import Standard
     from kappa_flow.documents import Dataset, Evaluation
+    from kappa_flow.surrogate import Potential
     from kappa_flow.validation.crystal_check import CrystalCheck
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Labelled structures and what a potential says of them."""
+
+    labelled: Dataset
+    found: Evaluation
+    distances: FloatArray | None
+    """From the training data, (n_atoms,), 1 at its edge; None for a potential that does not know."""
 
 
 def evaluate(
@@ -35,7 +49,12 @@ def evaluate(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.extxyz", help="Write predictions on DATASET.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE.extxyz",
+            help="Write predictions on DATASET; per atom its distance from the training data, 1 at the edge.",
+        ),
     ] = None,
     *,
     fc3: Annotated[
@@ -43,7 +62,10 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a potential with labels, and on a crystal with a reference: elasticity, phonons, fc2, fc3."""
+    """Compare a potential with labels, and on a crystal with a reference: elasticity, phonons, fc2, fc3.
+
+    Says of each DATASET how far its atoms lie outside the training data.
+    """
     from kappa_flow.cli.bar import Bar
     from kappa_flow.cli.error_table import potential_in
     from kappa_flow.errors import InputError
@@ -54,48 +76,57 @@ def evaluate(
     if out is not None and not datasets:
         raise InputError(f"--out {out}", "there is no DATASET to predict", "Give labelled structures")
     model = potential_in(potential)
-    pair = measured = None
+    judged = measured = None
     with Bar() as bar:
         if datasets:
-            from kappa_flow import dataset
-
-            labelled = dataset.read(datasets, None)
-            pair = labelled, model.evaluate(labelled.geometry(), bar)
+            judged = _judged(model, datasets, bar)
         if wants_crystal:
             from kappa_flow.cli.standard import standard
             from kappa_flow.validation.crystal_check import check_crystal
 
             known = standard(reference, crystal, bar)
             measured = known, check_crystal(model, known.crystal, known.target, bar, fc3=fc3)
-    if out is not None and pair is not None:
-        _write(out, *pair)
-    _say(potential, pair, measured, as_json=as_json)
+    if out is not None and judged is not None:
+        _write(out, judged)
+    _say(potential, judged, measured, as_json=as_json)
 
 
-def _write(out: Path, labelled: Dataset, found: Evaluation) -> None:
+def _judged(model: Potential, datasets: list[Path], bar: Bar) -> Judged:
+    from kappa_flow import dataset
+
+    labelled = dataset.read(datasets, None)
+    geometry = labelled.geometry()
+    found = model.evaluate(geometry, bar)
+    known = model.weights.domain is not None
+    return Judged(labelled, found, model.extrapolation(geometry, bar) if known else None)
+
+
+def _write(out: Path, judged: Judged) -> None:
     from kappa_flow import dataset
     from kappa_flow.cli.places import writing
 
+    found = judged.found
     update = {"energies": found.energies, "forces": found.forces, "stresses": found.stresses}
+    per_atom = {} if judged.distances is None else {"extrapolation": judged.distances}
     with writing(out):
-        dataset.write_extxyz(labelled.model_copy(update=update), out)
+        dataset.write_extxyz(judged.labelled.model_copy(update=update), out, per_atom)
 
 
 def _say(
-    potential: Path,
-    pair: tuple[Dataset, Evaluation] | None,
-    measured: tuple[Standard, CrystalCheck] | None,
-    *,
-    as_json: bool,
+    potential: Path, judged: Judged | None, measured: tuple[Standard, CrystalCheck] | None, *, as_json: bool
 ) -> None:
     from kappa_flow.cli import crystal_table, error_table
     from kappa_flow.cli.console import console
-    from kappa_flow.validation import label_errors
+    from kappa_flow.validation import extrapolation_by_file, label_errors
 
-    errors = None if pair is None else label_errors(*pair)
+    errors = None if judged is None else label_errors(judged.labelled, judged.found)
+    outside = None
+    if judged is not None and judged.distances is not None:
+        outside = extrapolation_by_file(judged.labelled, judged.distances)
     if as_json:
         said: dict[str, Any] = {"potential": str(potential)}
         said["errors"] = None if errors is None else error_table.plain(errors)
+        said["extrapolation"] = None if outside is None else [asdict(one) for one in outside]
         said["crystal"] = None if measured is None else crystal_table.plain(*measured)
         say_json(said)
         return
@@ -103,5 +134,6 @@ def _say(
     if errors is not None:
         out.print(error_table.error_table({"all": errors}))
         out.print(f"energy offset {1e3 * errors.energy_offset:.4g} meV/atom")
+        out.print(error_table.extrapolation_table(outside))
     if measured is not None:
         crystal_table.show(out, *measured)

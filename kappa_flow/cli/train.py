@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kappa_flow.documents import Dataset
     from kappa_flow.documents.sections import SurrogateSettings
     from kappa_flow.surrogate import Potential
+    from kappa_flow.surrogate.selection import TradeOff
     from kappa_flow.validation.figures import Sets
 
 ENOUGH_FOR_A_TEST = 20
@@ -29,7 +30,7 @@ class Model(str, Enum):  # noqa: UP042 - Typer shows the values of a str Enum
     linear = "linear"
 
 
-def train(
+def train(  # noqa: PLR0913 - each argument is an option of the command
     datasets: Annotated[
         list[Path],
         typer.Argument(
@@ -47,6 +48,9 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="A key of the surrogate section, e.g. cutoff=6.0."),
     ] = None,
     *,
+    trade_off: Annotated[
+        bool, typer.Option("--trade-off", help="Show what fewer functions cost: a table and trade-off.png.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a potential that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,6 +60,7 @@ def train(
     are in eV, eV/Å, eV/Å³.
     """
     from kappa_flow import dataset, surrogate
+    from kappa_flow.cli import trade_off_table
     from kappa_flow.cli.bar import Bar
     from kappa_flow.cli.error_table import plain
     from kappa_flow.validation import label_errors
@@ -65,25 +70,28 @@ def train(
     labelled = dataset.read(datasets, None)
     held = dataset.read(validation, None) if validation else None
     given = _with_test(given, settings or [], len(labelled), held)
-    started = time.perf_counter()
+    parts, started = _parts(labelled, given, held), time.perf_counter()
+    curve = trade_off_table.measured(parts, given) if trade_off else None
     with Bar() as bar:
         document = surrogate.train(labelled, given, bar, held)
         potential = surrogate.Potential.from_document(document)
-        sets = _predicted(potential, _parts(labelled, given, held))
+        sets = _predicted(potential, parts)
     errors = {name: label_errors(*pair) for name, pair in sets.items()}
     said = {
         "folder": str(out),
         "model": model.value,
         "settings": given.model_dump(mode="json"),
+        "weights": {"kept": document.model["n_weights"], "of": document.weights["linear"][0].size},
         "errors": {name: plain(one) for name, one in errors.items()},
+        "trade_off": None if curve is None else trade_off_table.plain(curve),
         "warnings": list(document.warnings),
         "seconds": round(time.perf_counter() - started, 1),
     }
-    _write(out, potential, sets, said)
+    _write(out, potential, sets, said, curve)
     if as_json:
         say_json(said)
     else:
-        _tell(said, errors)
+        _tell(said, errors, curve)
 
 
 def parsed(model: str, words: list[str]) -> SurrogateSettings:
@@ -161,25 +169,34 @@ def _predicted(potential: Potential, parts: dict[str, Dataset]) -> Sets:
     return {name: (part, potential.evaluate(part.geometry())) for name, part in parts.items()}
 
 
-def _write(out: Path, potential: Potential, sets: Sets, said: dict[str, Any]) -> None:
+def _write(out: Path, potential: Potential, sets: Sets, said: dict[str, Any], curve: TradeOff | None) -> None:
     from kappa_flow.cli.places import writing
+    from kappa_flow.cli.trade_off_table import FIGURE
     from kappa_flow.results.files import whole_files
     from kappa_flow.validation.figures import write_parity
 
     with writing(out), whole_files(out) as fresh:
         potential.save(fresh)
         write_parity(sets, fresh / "parity.png")
+        if curve is not None:
+            curve.figure().savefig(fresh / FIGURE, dpi=160)
         text = json.dumps(said, indent=2, ensure_ascii=False)
         (fresh / "errors.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _tell(said: dict[str, Any], errors: dict[str, Any]) -> None:
+def _tell(said: dict[str, Any], errors: dict[str, Any], curve: TradeOff | None) -> None:
     from rich.markup import escape
 
     from kappa_flow.cli.error_table import error_table
+    from kappa_flow.cli.trade_off_table import FIGURE, trade_off_table
 
     out, folder = console(), said["folder"]
     out.print(error_table(errors))
+    if said["settings"]["regression"] == "lasso":
+        out.print("the LASSO kept {kept} of {of} functions".format(**said["weights"]))
+    if curve is not None:
+        out.print(trade_off_table(curve))
+        out.print(f"drawn in {folder}/{FIGURE}", markup=False)
     if "held out" not in errors:
         out.print("[yellow]![/yellow] nothing was kept apart: give --validation FILE for an honest error")
     for warning in said["warnings"]:

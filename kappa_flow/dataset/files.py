@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -60,8 +60,11 @@ def read(paths: Sequence[Path], limit: int | None, units: Units | None = None) -
     return _dataset(images, origins)
 
 
-def write_extxyz(dataset: Dataset, path: Path) -> None:
-    """Write the data set as extended XYZ (Å, eV, eV/Å, eV/Å³), eight decimals for positions and forces."""
+def write_extxyz(dataset: Dataset, path: Path, per_atom: Mapping[str, FloatArray] | None = None) -> None:
+    """Write the data set as extended XYZ (Å, eV, eV/Å, eV/Å³), eight decimals for positions and forces.
+
+    ``per_atom`` holds further columns by name, each (n_atoms,).
+    """
     images = interop.structures_to_ase(dataset)
     for index, atoms in enumerate(images):
         stress = None if dataset.stresses is None else dataset.stresses[index]
@@ -72,6 +75,8 @@ def write_extxyz(dataset: Dataset, path: Path) -> None:
             **({} if stress is None else {"stress": stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]}),
         )
         atoms.info["origin"] = dataset.origins[index]
+        for name, values in (per_atom or {}).items():
+            atoms.new_array(name, values[dataset.rows(index)])
     io.write(path, images, format="extxyz")
 
 

@@ -6,6 +6,7 @@ as ``pipeline`` does: phonons and force constants come from the stages themselve
 
 from kappa_flow.validation.crystal_check import CrystalCheck, Target, check_crystal
 from kappa_flow.validation.elastic import ElasticConstants, elastic_constants
+from kappa_flow.validation.extrapolation import Extrapolation, extrapolation_by_file
 from kappa_flow.validation.force_constants import force_constants, relative_error
 from kappa_flow.validation.label_errors import ErrorPair, LabelErrors, label_errors
 from kappa_flow.validation.phonons import PhononErrors, Phonons, compare, phonons
@@ -14,6 +15,7 @@ __all__ = [
     "CrystalCheck",
     "ElasticConstants",
     "ErrorPair",
+    "Extrapolation",
     "LabelErrors",
     "PhononErrors",
     "Phonons",
@@ -21,6 +23,7 @@ __all__ = [
     "check_crystal",
     "compare",
     "elastic_constants",
+    "extrapolation_by_file",
     "force_constants",
     "label_errors",
     "phonons",

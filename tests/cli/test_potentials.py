@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +111,59 @@ def test_evaluate_writes_the_forces_it_judged(call, place):
         )  # eight decimals in the file
 
 
+def test_evaluate_says_how_far_outside_the_training_data_every_file_is(call, place):
+    wild = bulk("Cu", a=3.59, cubic=True) * 2
+    wild.rattle(0.5, seed=1)
+    io.write(place / "wild.extxyz", [labelled(wild, seed) for seed in (0, 1)])
+    names = ("train.extxyz", "wild.extxyz")
+    code, out, _ = call("evaluate", "cu", *names, "--out", "far.extxyz", "--json")
+    assert code == 0
+    inside, outside = json.loads(out)["extrapolation"]
+    assert [one["dataset"] for one in (inside, outside)] == list(names)
+    assert (inside["structures"], outside["structures"]) == (21, 2)
+    # 17 of the 21 are the training structures, the most unusual atom of which is at 1 by definition.
+    assert inside["largest"] >= 1 - 1e-9
+    assert inside["structures_outside"] <= 4
+    assert outside["largest"] > 2
+    assert outside["structures_outside"] == 2
+    distances = [atoms.get_array("extrapolation") for atoms in io.read(place / "far.extxyz", ":")]
+    assert [len(one) for one in distances[-2:]] == [32, 32]
+    # Eight decimals in the file.
+    assert max(one.max() for one in distances[-2:]) == pytest.approx(outside["largest"], abs=1e-7)
+    said = call("evaluate", "cu", *names)[1]
+    assert "structures outside" in said
+    assert "2 of 2" in said
+
+
+def test_a_potential_without_a_record_of_its_training_atoms_is_evaluated_all_the_same(call, place):
+    model = Potential.load(place / "cu")
+    replace(model, weights=replace(model.weights, domain=None)).save(place / "old")
+    assert json.loads(call("evaluate", "old", "other.extxyz", "--json")[1])["extrapolation"] is None
+    code, out, _ = call("evaluate", "old", "other.extxyz", "--out", "old.extxyz")
+    assert code == 0
+    assert "older" in out
+    assert not io.read(place / "old.extxyz").has("extrapolation")
+
+
+def test_the_trade_off_of_accuracy_and_cost_is_a_table_and_a_picture(call, place):
+    words = ("train", "train.extxyz", *SMALL, "--validation", "other.extxyz", "--out", "curve", "--trade-off")
+    code, out, _ = call(*words)
+    assert code == 0
+    assert all(word in out for word in ("single, by CUR", "channels *", "ms/atom"))
+    assert (place / "curve" / "trade-off.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads((place / "curve" / "errors.json").read_text())["trade_off"]
+    assert found["by_function"][-1]["n_functions"] == 332
+    assert found["cheapest"] in found["by_channel"]
+
+
+def test_the_lasso_says_how_many_functions_are_left(call, place):
+    words = ("--set", "regression=lasso", "--set", "radial=4", "--set", "l_max=2", "--out", "few")
+    code, out, _ = call("train", "train.extxyz", *SMALL, *words)
+    assert code == 0
+    kept = json.loads((place / "few" / "potential.json").read_text())["n_weights"]
+    assert f"the LASSO kept {kept} of 34 functions" in out
+
+
 def test_evaluate_compares_a_crystal_with_an_engine(call):
     code, out, _ = call("evaluate", "cu", "--crystal", "POSCAR", "--reference", "ase-emt", "--fc3", "--json")
     assert code == 0
@@ -156,6 +210,9 @@ BAD = {
     ("train", "train.extxyz", "--set", "cutoff"): "KEY=VALUE",
     ("train", "train.extxyz", "--set", "cutoff=-1"): "cutoff=-1",
     ("train", "train.extxyz", "--set", "cutoff=["): "cannot be read",
+    ("train", "train.extxyz", "--set", "regression=lasso"): "needs model: linear",
+    ("train", "train.extxyz", "--set", "uncertainty=posterior"): "needs model: linear",
+    ("train", "nickel.extxyz", "--trade-off", "--out", "ni"): "held out to judge by",
     ("evaluate", "cu"): "nothing to compare with",
     ("evaluate", "nowhere", "train.extxyz"): "no readable potential",
     ("evaluate", "cu", "nowhere.extxyz"): "no such file",

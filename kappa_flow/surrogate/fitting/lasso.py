@@ -162,10 +162,9 @@ def _cross_validated(whole: Moments, parts: list[Moments]) -> list[float]:
 def exact(moments: Moments, strength: float, start: FloatArray) -> FloatArray:
     """Return the solution at one strength by exchanging columns until the optimality conditions hold.
 
-    Where columns are dependent to rounding they may hold less well than ``TIGHT``.
-
     With signs θ known the weights solve G w = q - λ θ on the active set; where a sign would turn, the
-    walk stops and that column leaves; an inactive column joins whose gradient passes λ.
+    walk stops and that column leaves; an inactive column joins whose gradient passes λ. Where columns
+    are dependent to rounding the conditions may hold less well than ``TIGHT``.
 
     References
     ----------
@@ -185,9 +184,11 @@ def exact(moments: Moments, strength: float, start: FloatArray) -> FloatArray:
             if pull[worst] <= TIGHT * moments.largest:
                 break
             signs[worst] = np.sign(correlation[worst] - gram[worst] @ weights)
-        else:
-            weights = _first_turn(weights, aim, signs)
-            signs = np.sign(weights)
+            continue
+        turned = _first_turn(weights, aim, signs)
+        if np.array_equal(turned, weights):
+            break  # the column that joined last would leave at once: rounding is all that is left
+        weights, signs = turned, np.sign(turned)
     return weights
 
 
@@ -201,8 +202,8 @@ def refit(moments: Moments, weights: FloatArray) -> FloatArray:
 
 def _first_turn(start: FloatArray, aim: FloatArray, signs: FloatArray) -> FloatArray:
     """Return where, on the way from start to aim, the first weight is zero that has another sign there."""
-    turning = np.flatnonzero(aim * signs < 0.0)
-    shares = start[turning] / (start[turning] - aim[turning])
+    turning = np.flatnonzero((signs != 0.0) & (aim * signs <= 0.0))
+    shares = start[turning] / np.where(start[turning] == 0.0, 1.0, start[turning] - aim[turning])
     point: FloatArray = start + shares.min() * (aim - start)
     point[turning[shares.argmin()]] = 0.0
     return point
