@@ -17,13 +17,13 @@ from torch import Tensor
 from kappa_flow import dataset
 from kappa_flow.documents import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
-from kappa_flow.surrogate.committee import Equations, bootstrap_weights
-from kappa_flow.surrogate.descriptors import Functions
-from kappa_flow.surrogate.design import Compression, build_table, sample_values
-from kappa_flow.surrogate.lasso import PATH, Lasso, Moments, path, root_mean_squares
-from kappa_flow.surrogate.linear import Ridge
-from kappa_flow.surrogate.posterior import Posterior
-from kappa_flow.surrogate.training import functions_for
+from kappa_flow.surrogate.descriptors.symmetry import Functions
+from kappa_flow.surrogate.fitting.committee import Equations, bootstrap_weights
+from kappa_flow.surrogate.fitting.design import Compression, build_table, sample_values
+from kappa_flow.surrogate.fitting.lasso import PATH, Lasso, Moments, path, root_mean_squares
+from kappa_flow.surrogate.fitting.linear import Ridge
+from kappa_flow.surrogate.fitting.posterior import Posterior
+from kappa_flow.surrogate.fitting.training import functions_for
 
 DATA = Path(os.environ.get("KAPPA_FLOW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SETS = {

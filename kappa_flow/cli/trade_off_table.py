@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from kappa_flow.documents import Dataset
     from kappa_flow.documents.sections import SurrogateSettings
-    from kappa_flow.surrogate.selection import TradeOff
+    from kappa_flow.surrogate.fitting.selection import TradeOff
 
 FIGURE = "trade-off.png"
 
@@ -24,7 +24,7 @@ def measured(parts: dict[str, Dataset], settings: SurrogateSettings) -> TradeOff
         When nothing was.
     """
     from kappa_flow.errors import InputError
-    from kappa_flow.surrogate.selection import trade_off
+    from kappa_flow.surrogate.fitting.selection import trade_off
 
     held = parts.get("held out", parts.get("stopping"))
     if held is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kappa_flow.documents import Dataset
     from kappa_flow.documents.sections import SurrogateSettings
     from kappa_flow.surrogate import Potential
-    from kappa_flow.surrogate.selection import TradeOff
+    from kappa_flow.surrogate.fitting.selection import TradeOff
     from kappa_flow.validation.figures import Sets
 
 ENOUGH_FOR_A_TEST = 20
