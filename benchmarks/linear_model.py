@@ -17,9 +17,10 @@ from torch import Tensor
 from kappa_flow import dataset
 from kappa_flow.documents import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.surrogate.compression import Compression
 from kappa_flow.surrogate.descriptors.symmetry import Functions
 from kappa_flow.surrogate.fitting.committee import Equations, bootstrap_weights
-from kappa_flow.surrogate.fitting.design import Compression, build_table, sample_values
+from kappa_flow.surrogate.fitting.design import build_table, sample_values
 from kappa_flow.surrogate.fitting.lasso import PATH, Lasso, Moments, path, root_mean_squares
 from kappa_flow.surrogate.fitting.linear import Ridge
 from kappa_flow.surrogate.fitting.posterior import Posterior
