@@ -67,7 +67,7 @@ class CompiledKernel:
 
     def values(self, first: int, last: int) -> Tensor:
         """Return the functions of the centres ``first`` up to ``last``, (n_centres, n_functions)."""
-        from kappa_flow.surrogate.kernels import compiled
+        from kappa_flow.surrogate.kernels import compiled, compiled_products
 
         own, told = self.functions, self._constants
         self._first, self._pairs = first, self.bins.pairs(first, last)
@@ -82,7 +82,9 @@ class CompiledKernel:
                 part, self._pairs.start, self._kinds, self._pairs.vectors, told.shape, told.basis, told.norms,
                 self._moments, overlap,
             )  # fmt: skip
-            compiled.values_of(part, self._moments, overlap, own.l_max, told.matrix, told.channels, values)
+            compiled_products.values_of(
+                part, self._moments, overlap, own.l_max, told.matrix, told.channels, values
+            )
 
         in_threads(work, share(atoms, SLABS))
         return torch.from_numpy(values)
