@@ -21,8 +21,8 @@ from kappa_flow.surrogate.compression import Compression
 from kappa_flow.surrogate.descriptors.symmetry import Functions
 from kappa_flow.surrogate.fitting.committee import Equations, bootstrap_weights
 from kappa_flow.surrogate.fitting.design import build_table, sample_values
-from kappa_flow.surrogate.fitting.lasso import PATH, Lasso, Moments, path, root_mean_squares
-from kappa_flow.surrogate.fitting.linear import Ridge
+from kappa_flow.surrogate.fitting.lasso import PATH, Lasso, Moments, path
+from kappa_flow.surrogate.fitting.linear import Ridge, root_mean_squares
 from kappa_flow.surrogate.fitting.posterior import Posterior
 from kappa_flow.surrogate.fitting.training import functions_for
 

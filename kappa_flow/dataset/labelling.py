@@ -87,13 +87,7 @@ def _evaluated(
         raise WorkError(
             f"{len(left_out)} structures", f"none could be labelled ({left_out[0]})", "Look at the reference"
         )
-    stresses = [one.stresses for one in found if one.stresses is not None]
-    joined = Evaluation(
-        energies=np.concatenate([one.energies for one in found]),
-        forces=np.concatenate([one.forces for one in found]),
-        stresses=np.concatenate(stresses) if len(stresses) == len(found) else None,
-    )
-    return kept, joined, tuple(left_out)
+    return kept, Evaluation.joined(found), tuple(left_out)
 
 
 def _spent(crystal: Crystal, snapshots: Snapshots | None, before: Dataset | None) -> int:

@@ -37,6 +37,13 @@ class Structures(Document):
         """First row of each structure and the end, (n_structures + 1,)."""
         return np.concatenate([[0], np.cumsum(self.n_atoms)]).astype(np.int64)
 
+    @property
+    def heights(self) -> FloatArray:
+        """Distances between opposite faces of each cell, Å, (n_structures, 3)."""
+        cross = np.cross(np.roll(self.cells, -1, axis=1), np.roll(self.cells, -2, axis=1))
+        found: FloatArray = np.abs(np.linalg.det(self.cells))[:, None] / np.linalg.norm(cross, axis=2)
+        return found
+
     def rows(self, index: int) -> slice:
         """Return the rows of structure ``index``."""
         offsets = self.offsets
@@ -89,3 +96,13 @@ class Evaluation(Document):
     """dE/dε per volume, tension positive."""
     member_forces: Annotated[FloatArray, Shape(("n_members", "n_rows", 3), "eV/Å")] | None = None
     """Forces of each committee member, where the model is a committee."""
+
+    @classmethod
+    def joined(cls, found: Sequence[Evaluation]) -> Evaluation:
+        """Return one evaluation of all structures; stresses where every part has them, no members."""
+        stresses = [one.stresses for one in found if one.stresses is not None]
+        return cls(
+            energies=np.concatenate([one.energies for one in found] or [np.zeros(0)]),
+            forces=np.concatenate([one.forces for one in found] or [np.zeros((0, 3))]),
+            stresses=np.concatenate(stresses) if found and len(stresses) == len(found) else None,
+        )

@@ -83,7 +83,7 @@ class CalculatorReference:
         for index, atoms in enumerate(images):
             found.append(self.evaluate_one(atoms))
             progress(index + 1, len(images), "reference calculations")
-        return _joined(found)
+        return Evaluation.joined(found)
 
     def force_noise(self, structures: Structures, forces: FloatArray) -> ForceNoise | None:
         """Return how far ``forces`` (n_rows, 3), eV/Å, are from those at tighter settings.
@@ -225,15 +225,6 @@ def _ask(atoms: Atoms) -> Evaluation:
 def _finite(evaluation: Evaluation) -> bool:
     arrays = (evaluation.energies, evaluation.forces, evaluation.stresses)
     return all(np.isfinite(array).all() for array in arrays if array is not None)
-
-
-def _joined(found: Sequence[Evaluation]) -> Evaluation:
-    stresses = [one.stresses for one in found if one.stresses is not None]
-    return Evaluation(
-        energies=np.concatenate([one.energies for one in found] or [np.zeros(0)]),
-        forces=np.concatenate([one.forces for one in found] or [np.zeros((0, 3))]),
-        stresses=np.concatenate(stresses) if found and len(stresses) == len(found) else None,
-    )
 
 
 def _first_line(error: Exception) -> str:

@@ -18,13 +18,6 @@ REACH = 0.45
 """Largest displacement, in distances to the nearest neighbour, that still tells the atom's own site."""
 
 
-def half_box(cells: FloatArray) -> float:
-    """Return half the smallest height of cells (n, 3, 3), Å: farther neighbours meet their own images."""
-    cross = np.cross(np.roll(cells, -1, axis=1), np.roll(cells, -2, axis=1))
-    heights = np.abs(np.linalg.det(cells))[:, None] / np.linalg.norm(cross, axis=2)
-    return float(heights.min() / 2)
-
-
 @dataclass(frozen=True)
 class Superlattice:
     """The supercells whose vectors are ``multiples`` @ primitive vectors (rows).

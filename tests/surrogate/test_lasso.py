@@ -9,7 +9,8 @@ from surrogate_cases import copper
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate import Potential, train
-from kappa_flow.surrogate.fitting.lasso import Lasso, Moments, path, root_mean_squares
+from kappa_flow.surrogate.fitting.lasso import Lasso, Moments, path
+from kappa_flow.surrogate.fitting.linear import root_mean_squares
 
 STRENGTHS = (0.5, 0.1, 1e-2, 1e-4, 1e-6)
 

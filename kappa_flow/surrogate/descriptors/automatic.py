@@ -62,8 +62,7 @@ def suggest(structures: Structures) -> Suggestion:
         Cells with at least one atom each.
     """
     volumes = np.abs(np.linalg.det(structures.cells))
-    cross = np.cross(np.roll(structures.cells, -1, axis=1), np.roll(structures.cells, -2, axis=1))
-    box = float((volumes[:, None] / np.linalg.norm(cross, axis=2)).min())
+    box = float(structures.heights.min())
     density = float(structures.n_atoms.sum() / volumes.sum())
     sphere = (3.0 * (NEIGHBOURS + 1) / (4.0 * math.pi * density)) ** (1.0 / 3.0)
     cutoff = min(round(sphere, 1), math.floor(10.0 * box) / 10.0)

@@ -38,7 +38,7 @@ def real_spherical_harmonics(unit: Tensor, l_max: int) -> tuple[Tensor, Tensor]:
     for degree in range(l_max + 1):
         for order in range(-degree, degree + 1):
             m = abs(order)
-            norm = _norm(degree, m)
+            norm = norm_of(degree, m)
             plane = cosines[m] if order >= 0 else sines[m]
             along_x, along_y = _plane_slope(cosines, sines, order, zero)
             q = norm * legendre[degree, m]
@@ -88,6 +88,7 @@ def _plane_slope(
     return m * cosines[m - 1], -m * sines[m - 1]
 
 
-def _norm(degree: int, m: int) -> float:
+def norm_of(degree: int, m: int) -> float:
+    """Return the norm N_lm of the real harmonics, Condon–Shortley phase left out."""
     ratio = math.factorial(degree - m) / math.factorial(degree + m)
     return math.sqrt((2 * degree + 1) / (4 * math.pi) * ratio * (2 if m else 1))

@@ -14,6 +14,7 @@ from torch import Tensor
 from kappa_flow.arrays import FloatArray
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate.fitting.compiled_descent import descend
+from kappa_flow.surrogate.fitting.linear import root_mean_squares
 
 FOLDS = 5
 PATH = tuple(10.0 ** (-0.125 * step) for step in range(1, 65))
@@ -116,12 +117,6 @@ class Lasso:
     def chosen(self) -> Tensor:
         """1 for the columns with a weight, 0 for the others, (n_columns,)."""
         return torch.tensor(self.weights != 0.0, dtype=torch.float64)
-
-
-def root_mean_squares(rows: Tensor) -> Tensor:
-    """Return what columns are divided by: their root mean square; infinity for those of zeros."""
-    size = rows.square().mean(0).sqrt()
-    return torch.where(size > 1e-12 * size.max(), size, torch.inf)
 
 
 def path(moments: Moments, strengths: Sequence[float]) -> list[FloatArray]:

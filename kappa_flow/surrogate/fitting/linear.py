@@ -46,8 +46,7 @@ class Ridge:
         ----------
         Golub, Heath, Wahba, Technometrics 21, 215 (1979), doi:10.1080/00401706.1979.10489751.
         """
-        size = rows.square().mean(0).sqrt()
-        size = torch.where(size > 1e-12 * size.max(), size, torch.inf)
+        size = root_mean_squares(rows)
         left, singular, axes = torch.linalg.svd(rows / size, full_matrices=False)
         kept = singular > 1e-9 * singular[0]
         left, singular, axes = left[:, kept], singular[kept], axes[kept]
@@ -128,6 +127,12 @@ class Ridge:
                 break
             direction = scale * rest + size / before.clamp_min(1e-300) * direction
         return found
+
+
+def root_mean_squares(rows: Tensor) -> Tensor:
+    """Return what columns are divided by: their root mean square; infinity for those of zeros."""
+    size = rows.square().mean(0).sqrt()
+    return torch.where(size > 1e-12 * size.max(), size, torch.inf)
 
 
 def _cross_validation(projected: Tensor, target: Tensor, relative: Tensor, strength: float) -> float:

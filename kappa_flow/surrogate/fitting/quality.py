@@ -6,18 +6,17 @@ import numpy as np
 
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.documents.structures import Evaluation
 from kappa_flow.documents.surrogate import FitErrors, Parity
-from kappa_flow.surrogate.lattice_sites import half_box
 from kappa_flow.surrogate.potential import Potential
 
 
-def assess(potential: Potential, dataset: Dataset) -> FitErrors:
+def assess(dataset: Dataset, found: Evaluation) -> FitErrors:
     """Return the committee mean's errors and the committee's spread.
 
     Energies are compared after the offset per atom between the two has been taken out: data sets of
     different settings differ by one.
     """
-    found = potential.predict(dataset)
     assert found.member_forces is not None  # noqa: S101 - predict was asked for them
     error = found.forces - dataset.forces
     per_atom = (found.energies - dataset.energies) / dataset.n_atoms
@@ -35,16 +34,15 @@ def assess(potential: Potential, dataset: Dataset) -> FitErrors:
     )
 
 
-def parity(potential: Potential, dataset: Dataset) -> Parity:
+def parity(dataset: Dataset, found: Evaluation) -> Parity:
     """Return reference and predicted force components."""
-    found = potential.predict(dataset, members=False)
     return Parity(reference=dataset.forces.ravel(), predicted=found.forces.ravel())
 
 
 def warnings_of(potential: Potential, dataset: Dataset, settings: SurrogateSettings) -> tuple[str, ...]:
     """Return what a user of this potential should know."""
     warnings = []
-    half = half_box(dataset.cells)
+    half = float(dataset.heights.min()) / 2
     if potential.cutoff > half:
         warnings.append(
             f"cutoff {potential.cutoff:g} Å passes half the training box ({half:.2f} Å): "

@@ -29,7 +29,6 @@ from kappa_flow.surrogate.fitting.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.fitting.recipe import Recipe
 from kappa_flow.surrogate.fitting.walk import Walk
 from kappa_flow.surrogate.kernels.neighbors import find_neighbors
-from kappa_flow.surrogate.lattice_sites import half_box
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.potential import Potential
 from kappa_flow.surrogate.weights import Weights
@@ -96,7 +95,7 @@ def train(
     _check(dataset)
     if larger_cells:
         asked = suggest(dataset).cutoff if settings.cutoff == "auto" else settings.cutoff
-        settings = settings.model_copy(update={"cutoff": min(asked, half_box(dataset.cells))})
+        settings = settings.model_copy(update={"cutoff": min(asked, float(dataset.heights.min()) / 2)})
     split = Split.draw(len(dataset), settings)
     learned = dataset.subset(split.train)
     held = dataset.subset(split.validation) if split.validation else None
@@ -108,14 +107,14 @@ def train(
     watched = held if held is None or long_range is None else long_range.taken_from(held)
     potential, history = fit(rest, watched, functions, settings, progress)
     potential = replace(potential, long_range=long_range)
+    parts = {"train": learned, "validation": held, "test": test}
+    found = {name: (part, potential.predict(part)) for name, part in parts.items() if part is not None}
     return SurrogateDocument(
         model=potential.description(),
         weights=potential.arrays(),
-        train=assess(potential, learned),
-        validation=None if held is None else assess(potential, held),
-        test=None if test is None else assess(potential, test),
+        **{name: assess(*known) for name, known in found.items()},
         history=history,
-        parity=parity(potential, test or held or learned),
+        parity=parity(*(found.get("test") or found.get("validation") or found["train"])),
         warnings=warnings_of(potential, dataset, settings),
     )
 

@@ -82,4 +82,4 @@ def _padded(species: Tensor, pairs: Pairs, place: Tensor, cutoff: float) -> Neig
     vectors[..., 0] = cutoff
     kinds[pairs.centre, place] = pairs.species
     vectors[pairs.centre, place] = pairs.vectors
-    return Neighbors(index, vectors, kinds, torch.zeros_like(species), species, 1)
+    return Neighbors(index, vectors, kinds, torch.zeros_like(species), species)

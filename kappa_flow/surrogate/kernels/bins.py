@@ -81,8 +81,7 @@ class Bins:
             raise InputError(
                 f"cell volume {volumes.min()} Å³", "a periodic cell is needed", "Give three vectors"
             )
-        cross = np.cross(np.roll(cells, -1, axis=1), np.roll(cells, -2, axis=1))
-        heights = volumes[:, None] / np.linalg.norm(cross, axis=2)
+        heights = structures.heights
         most = np.maximum(np.cbrt(structures.n_atoms), 1.0)[:, None]
         divisions = np.clip(np.floor(FINENESS * heights / cutoff), 1, np.ceil(most)).astype(np.int64)
         first = np.concatenate([[0], np.cumsum(divisions.prod(1))]).astype(np.int64)

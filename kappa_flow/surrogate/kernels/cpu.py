@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from kappa_flow.arrays import FloatArray, IntArray
 from kappa_flow.documents.structures import Structures
+from kappa_flow.surrogate.descriptors.harmonics import norm_of
 from kappa_flow.surrogate.descriptors.radial import CUTOFF_FUNCTIONS
 from kappa_flow.surrogate.descriptors.symmetry import SymmetryFunctions
 from kappa_flow.surrogate.kernels.bins import Bins, in_threads, share
@@ -33,7 +33,7 @@ class _Constants(NamedTuple):
     def of(cls, functions: SymmetryFunctions) -> _Constants:
         own, basis = functions, functions.basis
         kind = list(CUTOFF_FUNCTIONS).index(basis.cutoff_function)
-        norms = [_norm(degree, m) for degree in range(own.l_max + 1) for m in range(degree + 1)]
+        norms = [norm_of(degree, m) for degree in range(own.l_max + 1) for m in range(degree + 1)]
         return cls(
             (len(own.elements), own.l_max, kind),
             np.array([basis.eta, basis.cutoff, *basis.centers]),
@@ -54,13 +54,10 @@ class CompiledKernel:
         Number of models whose forces are wanted.
     """
 
-    device: Final = "cpu"
-
     def __init__(self, functions: SymmetryFunctions, structures: Structures, models: int) -> None:
         self.functions = functions
         self.species: Tensor = torch.tensor(places_of(structures.numbers, functions.elements))
         self.bins = Bins.of(structures, functions.basis.cutoff)
-        self.owner = self.bins.owner
         self.forces: FloatArray = np.zeros((models, len(self.species), 3))
         self.virials: FloatArray = np.zeros((len(structures), 3, 3))
         self._constants = _Constants.of(functions)
@@ -99,7 +96,7 @@ class CompiledKernel:
         virials = np.empty((len(slopes), 3, 3))
         for low, forces in in_threads(lambda part: self._slab(part, given, virials), slabs):
             self.forces[:, low : low + forces.shape[1]] += forces
-        np.add.at(self.virials, self.owner[self._first : self._first + len(slopes)], virials)
+        np.add.at(self.virials, self.bins.owner[self._first : self._first + len(slopes)], virials)
 
     def _slab(self, part: tuple[int, int], slopes: FloatArray, virials: FloatArray) -> tuple[int, FloatArray]:
         """Return the row where the forces of a part of the centres begin, and the forces."""
@@ -118,8 +115,3 @@ class CompiledKernel:
             virials,
         )  # fmt: skip
         return low, forces
-
-
-def _norm(degree: int, m: int) -> float:
-    ratio = math.factorial(degree - m) / math.factorial(degree + m)
-    return math.sqrt((2 * degree + 1) / (4 * math.pi) * ratio * (2 if m else 1))

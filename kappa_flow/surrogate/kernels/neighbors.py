@@ -34,7 +34,6 @@ class Neighbors:
     """Structure each centre belongs to, (n_centres,) int64."""
     species: Tensor
     """Position of each centre's element in the potential's list, (n_centres,) int64."""
-    n_structures: int
 
     @property
     def width(self) -> int:
@@ -57,13 +56,11 @@ class Neighbors:
         index[centre, place] = others
         padded[centre, place] = vectors
         owner = torch.from_numpy(bins.owner[first:last]).to(species.device)
-        return cls(index, padded, species[index], owner, species[first:last], len(bins.cells))
+        return cls(index, padded, species[index], owner, species[first:last])
 
 
-def find_neighbors(
-    structures: Structures, elements: Sequence[int], cutoff: float, device: str = "cpu"
-) -> Neighbors:
-    """Return the padded neighbour list of all atoms of a batch of structures.
+def find_neighbors(structures: Structures, elements: Sequence[int], cutoff: float) -> Neighbors:
+    """Return the padded neighbour list of all atoms of a batch of structures, on the CPU.
 
     Cells of any shape, also smaller than the cutoff; all three directions are periodic.
 
@@ -74,15 +71,13 @@ def find_neighbors(
         Atomic numbers in the potential's order.
     cutoff : float
         Å.
-    device : str
-        Where the tensors live.
 
     Raises
     ------
     InputError
         For an element the potential does not know, or a cell without volume.
     """
-    species = torch.tensor(places_of(structures.numbers, elements), device=device)
+    species = torch.tensor(places_of(structures.numbers, elements))
     return Neighbors.of(Bins.of(structures, cutoff), species, 0, len(species))
 
 

@@ -26,7 +26,6 @@ class PlainKernel:
 
     def __init__(self, functions: Functions, structures: Structures, models: int, device: str) -> None:
         self.functions = functions
-        self.device = device
         self.species = torch.tensor(places_of(structures.numbers, functions.elements), device=device)
         self.bins = Bins.of(structures, functions.basis.cutoff)
         self._forces = torch.zeros(len(self.species), models, 3, dtype=torch.float64, device=device)
