@@ -26,7 +26,7 @@ from ase.io import read
 from phono3py import Phono3py
 from phono3py.cui.load import load
 
-from kappa_flow import pipeline
+from kappa_flow import graph, pipeline
 from kappa_flow.documents import Conductivity, Dataset, RunConfig, SurrogateDocument
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.interop import structures_from_ase
@@ -110,7 +110,7 @@ def labelled_cells(path: Path, count: int) -> Dataset:
     """Return the first ``count`` cells of a set as the data set a run trains on."""
     config = config_for(path, count, {})
     documents = pipeline.inputs(config)
-    for task in pipeline.tasks(config):
+    for task in graph.tasks(config):
         documents[task.name] = found = pipeline.perform(task, config, documents, pipeline.Bench())
         if isinstance(found, Dataset):
             return found

@@ -4,16 +4,18 @@ A run is a list of tasks, each one stage (and, in the learning loop, one round) 
 
     structure → (sampling → dataset → surrogate)* → displacements → forces → force_constants → bte → results
 
-`run` performs them one after another in this process. `kappa_flow.orchestration` performs the same tasks as
-FireWorks; both call `perform`, so both give the same κ.
+The loop ends when κ has settled: each round then ends with a trial, forces to bte on a modest mesh, and the
+last trial's force constants are those of the result. `kappa_flow.graph` says which tasks there are; `run`
+performs them one after another in this process, `kappa_flow.orchestration` as FireWorks. Both call
+`perform`, so both give the same κ.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 
 from kappa_flow import (
     bte,
@@ -41,32 +43,13 @@ from kappa_flow.documents import (
     Snapshots,
     SurrogateDocument,
 )
-from kappa_flow.documents.config import LOOP, STAGES
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.errors import WorkError
+from kappa_flow.graph import Task, detour, latest, parts_of, tasks
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
 
 Documents = Mapping[str, Document]
 D = TypeVar("D", bound=Document)
-
-
-@dataclass(frozen=True)
-class Task:
-    """One stage of a run; in the learning loop, of one round."""
-
-    stage: str
-    round: int | None = None
-
-    @property
-    def name(self) -> str:
-        """``bte``, ``surrogate.1``."""
-        return self.stage if self.round is None else f"{self.stage}.{self.round}"
-
-    @classmethod
-    def named(cls, name: str) -> Task:
-        """Return the task of that name."""
-        stage, _, number = name.partition(".")
-        return cls(stage, int(number) if number else None)
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,7 @@ def run_all(config: RunConfig, progress: Progress = quiet, done: Done = _unheard
         start = time.perf_counter()
         documents[task.name] = perform(task, config, documents, bench)
         done(task, documents[task.name], time.perf_counter() - start)
-        queue[:0] = detour(task, config)
+        queue[:0] = detour(task, config, documents)
     return documents
 
 
@@ -154,56 +137,6 @@ def read(config: RunConfig) -> dict[str, Document]:
     return found
 
 
-def tasks(config: RunConfig) -> list[Task]:
-    """Return the tasks known before the run starts, in order."""
-    loop: list[Task] = []
-    if config.forces.source == "surrogate":
-        first = LOOP if config.sampling_method != "none" else LOOP[1:]
-        loop = [Task(stage, 0) for stage in first]
-    return [Task("structure"), *loop, *(Task(stage) for stage in STAGES[4:])]
-
-
-def detour(task: Task, config: RunConfig) -> list[Task]:
-    """Return the tasks to do before anything that waits for ``task``: another round of the loop, or none."""
-    drives = config.sampling_method == "md" and config.sampling.driver == "surrogate"
-    if task.stage != "surrogate" or task.round is None or not drives or task.round >= config.sampling.rounds:
-        return []
-    return [Task(stage, task.round + 1) for stage in LOOP]
-
-
-def needs(task: Task, names: list[str]) -> list[str]:
-    """Return the names of the documents ``task`` is made from, out of those there are."""
-    number = task.round or 0
-    wanted: dict[str, list[str]] = {
-        "structure": ["input.structure"],
-        "sampling": ["structure", f"surrogate.{number - 1}"],
-        "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}"]
-        + ([] if number else ["input.dataset"]),
-        "surrogate": ["structure", f"dataset.{number}", "input.validation", "input.polar"],
-        "displacements": ["structure"],
-        "forces": ["structure", "displacements", *latest(names, "surrogate")],
-        "force_constants": ["structure", "displacements", "forces", "input.polar"],
-        "bte": ["structure", "force_constants"],
-        "results": [name for name in names if name != "results"],
-    }
-    return [name for name in wanted[task.stage] if name in names]
-
-
-def sections(task: Task, config: RunConfig) -> dict[str, Any]:
-    """Return the settings ``task`` depends on, as JSON-safe data."""
-    plain = config.plain()
-    if task.stage == "results":
-        return plain
-    uses_reference = task.stage in ("structure", "sampling", "dataset", "forces")
-    return {name: plain[name] for name in ([task.stage, "reference"] if uses_reference else [task.stage])}
-
-
-def latest(names: list[str], stage: str) -> list[str]:
-    """Return the name of the highest round of ``stage``, as a list of one or none."""
-    rounds = sorted((Task.named(name).round or 0, name) for name in names if name.startswith(f"{stage}."))
-    return [rounds[-1][1]] if rounds else []
-
-
 def perform(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
     """Do one task and return its document; ``documents`` holds at least what `needs` names."""
     try:
@@ -242,6 +175,11 @@ class _Work:
     def crystal(self) -> Crystal:
         return self.get("structure", Crystal)
 
+    def last_trial(self, kind: type[D]) -> D | None:
+        """Return what the last round's trial made of this stage, where the task follows the rounds."""
+        tried = latest(list(self.documents), self.task.stage) if self.task.round is None else []
+        return self.get(tried[0], kind) if tried else None
+
 
 def _structure(work: _Work) -> Crystal:
     reference = work.bench.reference if work.config.relax else None
@@ -250,28 +188,51 @@ def _structure(work: _Work) -> Crystal:
 
 
 def _sampling(work: _Work) -> Snapshots:
+    settings = work.config.sampling
     driver: ForceModel | None = None
-    if work.config.sampling.driver == "reference":
+    if settings.driver == "reference":
         driver = work.bench.reference
-    elif (previous := work.find(f"surrogate.{work.round - 1}", SurrogateDocument)) is not None:
-        driver = surrogate.Potential.from_document(previous)
-    return sampling.sample(work.crystal, work.config.sampling, driver, work.round, work.bench.progress)
+    elif settings.method != "rattle" and (labelled := work.find(f"dataset.{work.round - 1}", Dataset)):
+        driver = surrogate.Potential.from_document(_trained(work, labelled, for_dynamics=True))
+    snapshots = sampling.sample(work.crystal, settings, driver, work.round, work.bench.progress)
+    tried = work.find(f"forces.{work.round - 1}", ForceSets)
+    cell = None if tried is None else results.farthest(tried)
+    if cell is None:
+        return snapshots
+    return sampling.led_by(snapshots, work.get("displacements", Displacements).fc3, cell)
 
 
 def _dataset(work: _Work) -> Dataset:
+    snapshots = work.find(f"sampling.{work.round}", Snapshots)
+    reference = work.bench.reference
+    if work.task.part is not None:
+        return _dataset_part(work, work.task.part)
     before = work.find(f"dataset.{work.round - 1}", Dataset)
     if work.round == 0 and (given := work.find("input.dataset", Dataset)) is not None:
         before = dataset.accept(given, work.crystal, work.config.dataset)
-    snapshots = work.find(f"sampling.{work.round}", Snapshots)
-    return dataset.label(work.crystal, snapshots, work.bench.reference, before, work.bench.progress)
+    parts = [work.get(name, Dataset) for name in parts_of(list(work.documents), work.round)]
+    return dataset.label(work.crystal, snapshots, reference, before, work.bench.progress, parts)
+
+
+def _dataset_part(work: _Work, part: int) -> Dataset:
+    snapshots = work.get(f"sampling.{work.round}", Snapshots)
+    assert work.config.reference is not None  # noqa: S101 - labels are made in parts by a reference alone
+    assert work.bench.reference is not None  # noqa: S101
+    size = work.config.reference.structures_per_task
+    mine = range(len(snapshots))[part * size : (part + 1) * size]
+    return dataset.label_part(snapshots, mine, work.bench.reference, work.bench.progress)
 
 
 def _surrogate(work: _Work) -> SurrogateDocument:
-    labelled = work.get(work.task.name.replace("surrogate", "dataset"), Dataset)
-    held_out = work.find("input.validation", Dataset)
+    return _trained(work, work.get(f"dataset.{work.round}", Dataset), for_dynamics=False)
+
+
+def _trained(work: _Work, labelled: Dataset, *, for_dynamics: bool) -> SurrogateDocument:
+    """Return the potential of these labels: the one κ is made from, or one fit to drive the next MD."""
     settings = work.config.surrogate
-    if detour(work.task, work.config):  # a first fit on small displacements, good enough to drive the next MD
-        settings = surrogate.settings_for_dynamics(settings)
+    held_out = work.find("input.validation", Dataset)
+    if for_dynamics:
+        settings, held_out = surrogate.settings_for_dynamics(settings), None
     polar = work.find("input.polar", PolarTensors)
     placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
     larger = work.crystal.fc2_supercell is not None
@@ -283,26 +244,32 @@ def _displacements(work: _Work) -> Displacements:
 
 
 def _forces(work: _Work) -> ForceSets:
+    if (tried := work.last_trial(ForceSets)) is not None:
+        return tried
     cells = work.get("displacements", Displacements)
     settings = work.config.forces
     reference = work.bench.reference
     if settings.source == "reference" and reference is not None:
         return forces.evaluate(cells, reference, reference.identity, work.bench.progress)
     (name,) = latest(list(work.documents), "surrogate")
-    trained = work.get(name, SurrogateDocument)
+    trained = work.get(name if work.task.round is None else f"surrogate.{work.round}", SurrogateDocument)
     potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
     return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
 
 
 def _force_constants(work: _Work) -> ForceConstants:
-    cells, found = work.get("displacements", Displacements), work.get("forces", ForceSets)
+    if (tried := work.last_trial(ForceConstants)) is not None:
+        return tried
+    cells = work.get("displacements", Displacements)
+    found = work.get(replace(work.task, stage="forces").name, ForceSets)
     polar = work.find("input.polar", PolarTensors)
     return force_constants.solve(work.crystal, cells, found, work.config.force_constants, polar)
 
 
 def _bte(work: _Work) -> Conductivity:
-    constants = work.get("force_constants", ForceConstants)
-    return bte.solve(work.crystal, constants, work.config.bte, work.bench.progress)
+    constants = work.get(replace(work.task, stage="force_constants").name, ForceConstants)
+    settings = work.config.bte if work.task.round is None else bte.modest(work.config.bte)
+    return bte.solve(work.crystal, constants, settings, work.bench.progress)
 
 
 def _results(work: _Work) -> KappaDocument:

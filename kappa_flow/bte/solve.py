@@ -22,6 +22,7 @@ from kappa_flow.protocols import Progress, quiet
 _IMAGINARY = -0.05
 """Frequencies below this (THz, negative where imaginary) count as imaginary modes; above it is noise at Γ."""
 _MEMBER_DIVISIONS = 9
+_MODEST_DIVISIONS = 7
 
 
 def solve(
@@ -73,6 +74,24 @@ def solve(
         mean_free_paths=mean_free_paths(final.modes, nearest(settings)),
         modes=final.modes,
         switches=_switches(force_constants, settings),
+    )
+
+
+def modest(settings: BteSettings) -> BteSettings:
+    """Return settings of a quick κ at one temperature, to see whether it still changes.
+
+    At most 7 divisions and degenerate bands averaged: otherwise rounding moves κ by 0.4 % there
+    (docs/architecture.md, decision 8).
+    """
+    small = settings.mesh != "auto" and max(settings.mesh) <= _MODEST_DIVISIONS
+    return settings.model_copy(
+        update={
+            "mesh": settings.mesh if small else "auto",
+            "mesh_limit": _MODEST_DIVISIONS,
+            "member_mesh": None,
+            "temperatures": (float(settings.temperature_list[nearest(settings)]),),
+            "average_degenerate": True,
+        }
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from kappa_flow import dataset, surrogate
 from kappa_flow.documents import Dataset, Document, KappaDocument, SurrogateDocument
+from kappa_flow.graph import latest
 from kappa_flow.results import files
 from kappa_flow.results.task_graph import TaskTime
 
@@ -59,5 +60,5 @@ def kappa_of(documents: Mapping[str, Document]) -> KappaDocument:
 
 def last(documents: Mapping[str, Document], stage: str) -> Document | None:
     """Return the document of the last round of a loop stage."""
-    rounds = [name for name in documents if name.startswith(f"{stage}.")]
-    return documents[max(rounds, key=lambda name: int(name.partition(".")[2]))] if rounds else None
+    found = latest(list(documents), stage)
+    return documents[found[0]] if found else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kappa_flow import displacements, pipeline, structure
+from kappa_flow import displacements, graph, pipeline, structure
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
@@ -34,7 +34,7 @@ class Plan:
     labelled: int
     """Labelled structures given in files."""
     reference_calls: dict[str, int] = field(default_factory=dict)
-    """By purpose; the relaxation's are not known beforehand."""
+    """By purpose, the most the budget allows; the relaxation's are not known beforehand."""
     relaxation: bool = False
     evaluations: int = 0
     """Force evaluations of one member on all displaced and perfect supercells."""
@@ -69,7 +69,7 @@ def plan(config: RunConfig) -> Plan:
     return Plan(
         formula=crystal.formula,
         spacegroup=f"{crystal.spacegroup} ({crystal.spacegroup_number})",
-        tasks=tuple(task.name for task in all_tasks(config)),
+        tasks=tuple(task.name for task in graph.all_tasks(config)),
         supercell_lengths=tuple(
             float(length) for length in np.linalg.norm(crystal.supercell @ crystal.cell.lattice, axis=1)
         ),
@@ -83,16 +83,6 @@ def plan(config: RunConfig) -> Plan:
     )
 
 
-def all_tasks(config: RunConfig) -> list[pipeline.Task]:
-    """Return every task of the run, detours taken."""
-    queue, found = pipeline.tasks(config), []
-    while queue:
-        task = queue.pop(0)
-        found.append(task)
-        queue[:0] = pipeline.detour(task, config)
-    return found
-
-
 def reference_calls(config: RunConfig, count: CellCount) -> dict[str, int]:
     """Return the reference calculations expected, by purpose."""
     if config.forces.source == "reference":
@@ -104,10 +94,13 @@ def reference_calls(config: RunConfig, count: CellCount) -> dict[str, int]:
 
 
 def _sampled(sampling: SamplingSettings) -> dict[str, int]:
-    if sampling.method == "rattle":
-        return {"rattled cells": sampling.frames}
-    if sampling.driver == "surrogate":
-        return {"rattled cells": sampling.initial, "MD frames": sampling.frames * sampling.rounds}
+    if sampling.looped:
+        later = {
+            "MD frames, at most"
+            if sampling.method == "md"
+            else "more rattled cells, at most": sampling.rounds * sampling.frames
+        }
+        return {"rattled cells": sampling.initial} | later
     per_temperature = math.ceil(sampling.frames / len(sampling.temperatures))
     steps = math.ceil((sampling.equilibration + sampling.interval * per_temperature) / sampling.timestep)
     return {"MD steps": steps * len(sampling.temperatures), "MD frames": sampling.frames}

@@ -15,7 +15,8 @@ from kappa_flow.cli.console import AsJson, console, say_json
 if TYPE_CHECKING:
     from kappa_flow.cli.live import Live
     from kappa_flow.documents import Document, KappaDocument, RunConfig
-    from kappa_flow.pipeline import Bench, Task
+    from kappa_flow.graph import Task
+    from kappa_flow.pipeline import Bench
     from kappa_flow.results.task_graph import TaskTime
 
 
@@ -147,16 +148,16 @@ def _by_fireworks(settings: RunConfig, folder: Path, db: str | None, live: Live)
 
 
 def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
-    from kappa_flow import pipeline, references
+    from kappa_flow import graph, pipeline, references
     from kappa_flow.cli.deliver import deliver, kappa_of
 
     documents: dict[str, Document] = dict(pipeline.inputs(settings))
     bench = pipeline.Bench(references.build(settings.reference))
-    queue, times = pipeline.tasks(settings), []
+    queue, times = graph.tasks(settings), []
     while queue:
         task = queue.pop(0)
         times.append(_perform(task, settings, documents, bench, live))
-        queue[:0] = pipeline.detour(task, settings)
+        queue[:0] = graph.detour(task, settings, documents)
     deliver(folder, documents, times)
     seconds = sum(task.seconds or 0.0 for task in times)
     return Done("here", kappa_of(documents), len(times), 0, seconds)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+
 import numpy as np
 
 from kappa_flow.documents.crystal import Crystal
-from kappa_flow.documents.dataset import Dataset, ForceNoise
+from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.snapshots import Snapshots
 from kappa_flow.documents.structures import Evaluation
 from kappa_flow.errors import InputError, NotConvergedError, WorkError
@@ -18,12 +21,23 @@ def label(
     reference: Reference | None,
     before: Dataset | None,
     progress: Progress = quiet,
+    parts: Sequence[Dataset] = (),
 ) -> Dataset:
     """Return ``before`` with the snapshots and their labels appended.
 
     ``reference_calls`` of the result counts everything the run has spent so far: relaxation, MD by the
     reference, one call per label, and those for the noise of the forces, which is measured once. A structure
     on which the reference does not converge is left out and named in ``left_out``.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    snapshots : Snapshots or None
+    reference : Reference or None
+    before : Dataset or None
+    progress : Progress
+    parts : sequence of Dataset
+        The snapshots' labels from `label_part`, all of them in order; empty: they are computed here.
 
     Raises
     ------
@@ -39,20 +53,28 @@ def label(
         return before.model_copy(update={"reference_calls": spent})
     if reference is None:
         raise InputError("reference", "snapshots need a reference to label them", "Give a reference section")
-    labelled = _labelled(snapshots, reference, None if before is None else before.force_noise, progress)
-    labelled = labelled.model_copy(update={"reference_calls": spent + labelled.reference_calls})
+    labelled = _joined(parts or [label_part(snapshots, range(len(snapshots)), reference, progress)])
+    noise = None if before is None else before.force_noise
+    calls = reference.calls
+    if noise is None:
+        noise = reference.force_noise(labelled.geometry(), labelled.forces)
+    spent += labelled.reference_calls + reference.calls - calls
+    labelled = labelled.model_copy(update={"reference_calls": spent, "force_noise": noise})
     return labelled if before is None else _appended(before, labelled)
 
 
-def _labelled(
-    snapshots: Snapshots, reference: Reference, noise: ForceNoise | None, progress: Progress
+def label_part(
+    snapshots: Snapshots, indices: Sequence[int], reference: Reference, progress: Progress = quiet
 ) -> Dataset:
-    """Return the labels and what they cost; the noise of the forces is measured where it is not known."""
-    kept, evaluation, left_out = _evaluated(snapshots, reference, progress)
-    calls = reference.calls
-    if noise is None:
-        noise = reference.force_noise(snapshots.geometry(kept), evaluation.forces)
-    rows = snapshots.rows_of(np.array(kept))
+    """Return some of the snapshots with their labels; ``reference_calls`` counts these alone.
+
+    Raises
+    ------
+    WorkError
+        When the reference fails; not where it does not converge.
+    """
+    kept, evaluation, left_out = _evaluated(snapshots, indices, reference, progress)
+    rows = snapshots.rows_of(np.array(kept, dtype=np.int64))
     return Dataset(
         n_atoms=snapshots.n_atoms[kept],
         cells=snapshots.cells[kept],
@@ -63,31 +85,45 @@ def _labelled(
         stresses=evaluation.stresses,
         origins=tuple(snapshots.origins[index] for index in kept),
         reference=reference.identity,
-        reference_calls=len(snapshots) + reference.calls - calls,
+        reference_calls=len(indices),
         left_out=left_out,
-        force_noise=noise,
     )
 
 
 def _evaluated(
-    snapshots: Snapshots, reference: Reference, progress: Progress
+    snapshots: Snapshots, indices: Sequence[int], reference: Reference, progress: Progress
 ) -> tuple[list[int], Evaluation, tuple[str, ...]]:
     """Return which snapshots were labelled, their labels, and why the others were left out."""
     kept: list[int] = []
     found: list[Evaluation] = []
     left_out: list[str] = []
-    for index in range(len(snapshots)):
+    for done, index in enumerate(indices):
         try:
             found.append(reference.evaluate(snapshots.geometry([index])))
             kept.append(index)
         except NotConvergedError as error:
             left_out.append(f"{snapshots.origins[index]}: {error.reason}")
-        progress(index + 1, len(snapshots), "reference calculations")
-    if not kept:
+        progress(done + 1, len(indices), "reference calculations")
+    return kept, Evaluation.joined(found), tuple(left_out)
+
+
+def _joined(parts: Sequence[Dataset]) -> Dataset:
+    """Return all parts as one.
+
+    Raises
+    ------
+    WorkError
+        When none of them holds a label.
+    """
+    calls = sum(part.reference_calls for part in parts)
+    left_out = tuple(reason for part in parts for reason in part.left_out)
+    labelled = [part for part in parts if len(part)]
+    if not labelled:
         raise WorkError(
             f"{len(left_out)} structures", f"none could be labelled ({left_out[0]})", "Look at the reference"
         )
-    return kept, Evaluation.joined(found), tuple(left_out)
+    found = reduce(_appended, labelled)
+    return found.model_copy(update={"reference_calls": calls, "left_out": left_out})
 
 
 def _spent(crystal: Crystal, snapshots: Snapshots | None, before: Dataset | None) -> int:

@@ -133,6 +133,10 @@ STAGES: Final = tuple(name for name in RunConfig.model_fields if name != "refere
 """The calculation, in order: one section of the configuration each."""
 LOOP: Final = ("sampling", "dataset", "surrogate")
 """The stages repeated until there are labels enough."""
+AHEAD: Final = ("structure", "displacements")
+"""The stages that wait for no label."""
+TRIAL: Final = ("forces", "force_constants", "bte")
+"""The stages that end a round where κ decides whether another follows."""
 _NO_ENGINE: Final = ("union_tag_not_found", "model_attributes_type")
 _UNNAMED: Final = "names no engine; write e.g. {engine: sevennet}"
 

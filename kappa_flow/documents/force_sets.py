@@ -17,6 +17,9 @@ class CellForces(Part):
     """Forces on the perfect supercell."""
     member_forces: Annotated[FloatArray, Shape(("n_members", "n_cells", "n_atoms", 3), "eV/Å")] | None = None
     """Forces of each committee member, its own residual taken off."""
+    extrapolation: Annotated[FloatArray, Shape(("n_cells",))] | None = None
+    """Of each cell's farthest atom, how far outside the training data it lies, in units of their edge or of
+    the perfect crystal's distance, whichever is farther. None for forces not extrapolated from any."""
 
 
 class ForceSets(Document):

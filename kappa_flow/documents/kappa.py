@@ -37,6 +37,26 @@ class Flag(Part):
     """``warning``: the number may be wrong; ``note``: the number is as good as it says, but read this."""
 
 
+class LearningRound(Part):
+    """One round of sampling, labelling and training, and what κ its potential gives on a modest mesh."""
+
+    number: int
+    labelled: int
+    """Labelled structures so far, given ones included."""
+    reference_calls: int
+    """Reference calculations so far, relaxation included."""
+    kappa: float
+    """Mean of the diagonal at ``temperature``, W/(m K)."""
+    temperature: float
+    """K; 300 or the nearest asked for."""
+    spread: float | None
+    """Relative standard deviation of κ over the committee; None without one."""
+    change: float | None
+    """Relative change of κ since the round before; None in the first."""
+    decision: str
+    """What followed from it, and why."""
+
+
 class KappaAt(Part):
     """κ at one temperature."""
 
@@ -69,6 +89,8 @@ class KappaDocument(Document):
     flags: tuple[Flag, ...] = ()
     reference: str
     reference_calls: int
+    learning: tuple[LearningRound, ...] = ()
+    """Rounds of the learning loop; empty where κ did not decide how many there were."""
     surrogate: dict[str, JsonValue] | None = None
     """Model, data counts, force errors (eV/Å) and on what they were measured; None for brute force."""
     phonons: dict[str, JsonValue]

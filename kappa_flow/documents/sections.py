@@ -50,17 +50,21 @@ class SamplingSettings(Settings):
     frames kept are labelled; ``reference``: every MD step is a reference calculation."""
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (300.0,)
     """K."""
-    frames: Annotated[int, Field(ge=1)] = 12
-    """Decorrelated MD frames kept per round, over all temperatures; or rattled cells for ``rattle``."""
     initial: Annotated[int, Field(ge=2)] = 8
-    """Rattled cells of the first fit when the surrogate drives the MD."""
+    """Rattled cells of the first fit."""
+    frames: Annotated[int, Field(ge=1)] = 4
+    """Structures labelled in each later round: decorrelated MD frames over all temperatures, or rattled
+    cells. MD by the reference has one round, of so many frames."""
+    budget: Annotated[int, Field(ge=2)] = 40
+    """Most structures the run labels; a later run with a larger one labels none of them again."""
+    tolerance: Positive | None = 0.02
+    """The rounds end when κ at 300 K on a modest mesh changes by less than this from one to the next, and its
+    spread over the committee is less too (relative). None: κ is not looked at, the budget is spent."""
     amplitude: Positive = 0.03
     """Length of each atom's random displacement in rattled cells, Å."""
     initial_amplitude: Positive = 0.15
     """The ``initial`` cells take lengths spread evenly from ``amplitude`` to this (Å), so that the first fit
     knows displacements as large as those of the MD it has to drive."""
-    rounds: Annotated[int, Field(ge=1)] = 1
-    """MD rounds after the first fit; each adds ``frames`` labelled cells."""
     timestep: Positive = 2.0
     """fs."""
     friction: Positive = 0.02
@@ -70,6 +74,22 @@ class SamplingSettings(Settings):
     interval: Positive = 60.0
     """fs between frames."""
     seed: Count = 1
+
+    @model_validator(mode="after")
+    def _budget_holds_the_first_round(self) -> Self:
+        if self.method != "none" and self.budget < (least := self.initial if self.looped else self.frames):
+            raise ValueError(f"budget: {self.budget} is less than the {least} structures of the first round")
+        return self
+
+    @property
+    def looped(self) -> bool:
+        """Whether rounds follow the first one: not where every step of an MD is labelled."""
+        return self.method != "none" and not (self.method == "md" and self.driver == "reference")
+
+    @property
+    def rounds(self) -> int:
+        """Most rounds after the first one that the budget allows."""
+        return (self.budget - self.initial) // self.frames if self.looped else 0
 
 
 class DatasetSettings(Settings):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kappa_flow import pipeline
-from kappa_flow.documents.config import STAGES
+from kappa_flow import graph
+from kappa_flow.documents.config import AHEAD, STAGES
+from kappa_flow.graph import Task
 from kappa_flow.orchestration.engine import Firework, Workflow
 from kappa_flow.orchestration.firetask import StageTask
 from kappa_flow.orchestration.records import Run
-from kappa_flow.pipeline import Task
 
 
 def workflow(run: Run) -> Workflow:
     """Return the FireWorks workflow of a run: the tasks known before it starts."""
-    return workflow_of(run, pipeline.tasks(run.config))
+    return workflow_of(run, graph.tasks(run.config))
 
 
 def workflow_of(run: Run, tasks: Sequence[Task]) -> Workflow:
@@ -31,7 +31,7 @@ def firework(run: Run, task: Task) -> Firework:
     spec = {
         "run": run.name,
         "task": task.name,
-        "_priority": -STAGES.index(task.stage),
+        "_priority": 0 if task.stage in AHEAD else -STAGES.index(task.stage),
         "_add_launchpad_and_fw_id": True,
     }
     return Firework([StageTask()], spec=spec, name=f"{run.formula}/{task.name}")
@@ -41,7 +41,7 @@ def parents(run: Run, tasks: Sequence[Task]) -> dict[str, list[str]]:
     """Return for each task the tasks it must wait for, none of them implied by another."""
     names = [task.name for task in tasks]
     direct = {
-        task.name: {name for name in pipeline.needs(task, [*run.inputs, *names]) if name in names}
+        task.name: {name for name in graph.needs(task, [*run.inputs, *names]) if name in names}
         for task in tasks
     }
     above: dict[str, set[str]] = {}

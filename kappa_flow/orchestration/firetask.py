@@ -33,10 +33,10 @@ class StageTask(FiretaskBase):  # type: ignore[misc]  # fireworks ships no types
         InputError, WorkError
             As the stage raises them; FireWorks marks the FireWork FIZZLED.
         """
-        from kappa_flow import pipeline
+        from kappa_flow import graph
         from kappa_flow.orchestration.build import workflow_of
         from kappa_flow.orchestration.database import of_launchpad
-        from kappa_flow.orchestration.perform import Work
+        from kappa_flow.orchestration.perform import Kept, Work, available
 
         os.environ.update(
             {name: str(value) for name, value in fw_spec.get("_fw_env", {}).items() if name in OURS}
@@ -45,9 +45,9 @@ class StageTask(FiretaskBase):  # type: ignore[misc]  # fireworks ships no types
         watch.fw_id = self.fw_id
         database = of_launchpad(self.launchpad.db)
         run = database.runs.get(fw_spec["run"])
-        task = pipeline.Task.named(fw_spec["task"])
+        task = graph.Task.named(fw_spec["task"])
         Work(database, run, task, watch).carry_out()
-        more = pipeline.detour(task, run.config)
+        more = graph.detour(task, run.config, Kept(database, available(database, run)))
         if not more or self._has(run.name, more[0].name):
             return FWAction()
         return FWAction(detours=[workflow_of(run, more)])

@@ -6,17 +6,19 @@ import json
 import socket
 import time
 import traceback
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
-from kappa_flow import pipeline, references
+from kappa_flow import graph, pipeline, references
 from kappa_flow.documents import Document, KappaDocument, RunConfig
 from kappa_flow.errors import InputError, KappaFlowError
+from kappa_flow.graph import Task
 from kappa_flow.orchestration import keys
 from kappa_flow.orchestration.database import Database
 from kappa_flow.orchestration.records import Run, Step, StepState, now, place_in_order
 from kappa_flow.orchestration.watch import TaskEvent, Watch
-from kappa_flow.pipeline import Bench, Task
+from kappa_flow.pipeline import Bench
 from kappa_flow.protocols import Reference
 from kappa_flow.storage.kappa_records import KappaRecord
 from kappa_flow.storage.memo import Finished
@@ -68,8 +70,8 @@ class Work:
 
     def _skip_or_perform(self) -> None:
         made = available(self._database, self._run)
-        wanted = {name: made[name] for name in pipeline.needs(self._task, list(made))}
-        sections = pipeline.sections(self._task, self._run.config)
+        wanted = {name: made[name] for name in graph.needs(self._task, list(made))}
+        sections = graph.sections(self._task, self._run.config)
         reference = _reference(self._run.config, self._database) if "reference" in sections else None
         identity = None if reference is None else reference.identity
         settings = keys.by_content(sections, self._run.files)
@@ -140,6 +142,33 @@ class Work:
         self._tell(
             TaskEvent(self._run.name, self._task.name, "progress", done=done, total=total, message=message)
         )
+
+
+class Kept(Mapping[str, Document]):
+    """The documents of a run by task name, each read when it is asked for.
+
+    Parameters
+    ----------
+    database : Database
+    content : dict of str to str
+        Content hash of each, as `available` returns them.
+    """
+
+    def __init__(self, database: Database, content: dict[str, str]) -> None:
+        self._database = database
+        self._content = content
+
+    def __getitem__(self, name: str) -> Document:
+        """Return the document of that task."""
+        return self._database.store.get(self._content[name])
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._content)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._content)
 
 
 def available(database: Database, run: Run) -> dict[str, str]:

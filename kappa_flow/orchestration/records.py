@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kappa_flow.documents import RunConfig
+from kappa_flow.documents.config import AHEAD
 from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.orchestration import processes
 from kappa_flow.settings import nearest
@@ -226,12 +228,15 @@ class RunRecords:
         return [worker for worker in workers if processes.alive(worker)]
 
 
-def place_in_order(task: str) -> tuple[int, int, int]:
+def place_in_order(task: str) -> tuple[float, ...]:
     """Return a sort key that puts task names in the order of the calculation, the loop round after round."""
-    stage, _, number = task.partition(".")
+    stage, *numbers = task.split(".")
     stages = list(RunConfig.model_fields)  # one section per stage, in stage order
     index = stages.index(stage) if stage in stages else len(stages)
-    return (1, int(number), index) if number else (2 if index else 0, 0, index)
+    number, part = (*numbers, None, None)[:2]  # parts stand before the whole
+    if number is None:
+        return (0 if stage in AHEAD else 2, 0, index)
+    return (1, int(number), index, math.inf if part is None else int(part))
 
 
 def now() -> datetime:

@@ -154,15 +154,15 @@ def rerun(database: Database, name: str, stage: str | None = None) -> tuple[str,
     InputError
         When there is no such run, or no such stage in it.
     """
-    from kappa_flow import pipeline
+    from kappa_flow.graph import Task
 
     run = database.runs.get(name)
     steps = database.runs.steps(run.name)
     if stage is None:
         chosen = [task for task, step in steps.items() if step.state not in ("done", "skipped")]
     else:
-        known = list(dict.fromkeys([*(pipeline.Task.named(task).stage for task in steps), *steps]))
-        chosen = [task for task in steps if stage in (task, pipeline.Task.named(task).stage)]
+        known = list(dict.fromkeys([*(Task.named(task).stage for task in steps), *steps]))
+        chosen = [task for task in steps if stage in (task, Task.named(task).stage)]
         if not chosen:
             raise InputError(
                 f"stage {stage!r}", f"run {run.name} has done no such; {nearest(stage, known)}", "Choose one"
@@ -172,7 +172,7 @@ def rerun(database: Database, name: str, stage: str | None = None) -> tuple[str,
     database.memo.forget([key for task in chosen if (key := steps[task].key) is not None])
     database.runs.reopen(run.name)
     _rebuild(database, database.runs.get(run.name))
-    database.runs.drop_steps(run.name, chosen)
+    database.runs.drop_steps(run.name, [task for task in steps if _after(task, chosen)])
     return tuple(chosen)
 
 
@@ -288,6 +288,11 @@ def _outcome(database: Database, run: Run, kappa: KappaDocument, ended: dict[str
         if step.document is not None
     )
     return RunOutcome(run.name, kappa, records, sum(record.state == "launched" for record in records))
+
+
+def _after(task: str, others: list[str]) -> bool:
+    """Whether a task is one of others or follows the first of them: a round that is not repeated must go."""
+    return bool(others) and place_in_order(task) >= min(map(place_in_order, others))
 
 
 def _in_order(steps: dict[str, Step]) -> list[Step]:

@@ -15,6 +15,7 @@ from kappa_flow.documents import Document, KappaDocument, RunConfig, SurrogateDo
 from kappa_flow.results.error_budget import budget, nearest_index
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.flags import CONTRADICTS, flags
+from kappa_flow.results.learning import history
 
 PACKAGES: Final = (
     "kappa-flow",
@@ -44,8 +45,9 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
     """
     evidence = Evidence.of(documents)
     crystal, found = evidence.crystal, evidence.conductivity
+    rounds = history(config, documents)
     errors, sigma = budget(found, ("surrogate", "mesh") if evidence.surrogate else ("mesh",))
-    raised = flags(config, evidence, errors)
+    raised = flags(config, evidence, errors, rounds)
     return KappaDocument(
         formula=crystal.formula,
         elements=tuple(sorted({chemical_symbols[number] for number in crystal.cell.numbers})),
@@ -61,6 +63,7 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
         flags=raised,
         reference=evidence.reference,
         reference_calls=evidence.reference_calls,
+        learning=rounds,
         surrogate=None if evidence.surrogate is None else _surrogate(config, evidence, evidence.surrogate),
         phonons=_phonons(evidence),
         switches=found.switches,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Conductivity, KappaDocument, SurrogateDocument
 from kappa_flow.documents.conductivity import Bands, MeanFreePaths
+from kappa_flow.documents.kappa import LearningRound
 from kappa_flow.results.error_budget import nearest_index
 from kappa_flow.results.style import BLUE, COMPONENTS, INK, QUIET, VERMILION, legend, panel, svg
 
@@ -175,6 +176,25 @@ def kappa_over_mesh(found: Conductivity) -> str | None:
     if len(curves) > 1:
         legend(axes, "best")
     return svg(figure, "Thermal conductivity over mesh")
+
+
+def kappa_over_rounds(rounds: Sequence[LearningRound], tolerance: float) -> str:
+    """κ of each round of the learning loop over the structures labelled so far, with the tolerance's band."""
+    figure, (axes,) = panel(4.7, 3.6)
+    labelled = [one.labelled for one in rounds]
+    kappa = np.array([one.kappa for one in rounds])
+    spread = kappa * [one.spread or 0.0 for one in rounds]
+    axes.axhspan(
+        kappa[-1] * (1 - tolerance), kappa[-1] * (1 + tolerance), color=QUIET, alpha=0.18, linewidth=0,
+        label=f"± {100 * tolerance:g} % of the last",
+    )  # fmt: skip
+    axes.errorbar(labelled, kappa, spread, fmt="o-", color=BLUE, markersize=5, capsize=3, label="committee")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="Labelled structures", ylabel=f"κ at {rounds[-1].temperature:g} K (W m⁻¹ K⁻¹)")
+    axes.margins(x=0.08, y=0.2)
+    axes.grid(visible=True, axis="y")
+    legend(axes, "best")
+    return svg(figure, "Thermal conductivity over the rounds of the learning loop")
 
 
 def pretty_label(label: str) -> str:

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from kappa_flow.documents import RunConfig
-from kappa_flow.documents.kappa import ErrorBudget, Flag
+from kappa_flow.documents.kappa import ErrorBudget, Flag, LearningRound
 from kappa_flow.results.evidence import Evidence
+from kappa_flow.results.learning import OUTSIDE, settled
 
 CONTRADICTS: Final = frozenset(
     {
@@ -21,6 +22,7 @@ CONTRADICTS: Final = frozenset(
         "committee-too-small",
         "surrogate-uncertain",
         "force-constants-drift",
+        "kappa-not-settled",
     }
 )
 """Flags that stand against calling κ converged."""
@@ -45,9 +47,12 @@ THZ_OF_EV_PER_ANGSTROM2_AMU: Final = 15.633302
 """√(eV/(Å² amu))/2π in THz, phonopy's conversion factor."""
 
 
-def flags(config: RunConfig, evidence: Evidence, budget: ErrorBudget) -> tuple[Flag, ...]:
+def flags(
+    config: RunConfig, evidence: Evidence, budget: ErrorBudget, rounds: tuple[LearningRound, ...]
+) -> tuple[Flag, ...]:
     """Return every flag that applies, warnings first."""
     raised = [flag for check in _CHECKS for flag in check(evidence)]
+    raised += _rounds(rounds)
     raised += _single_settings(config, evidence, budget)
     return tuple(sorted(raised, key=lambda flag: flag.level == "note"))
 
@@ -183,6 +188,26 @@ def _reference(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
+def _rounds(rounds: tuple[LearningRound, ...]) -> Iterator[Flag]:
+    if rounds and not settled(rounds):
+        yield Flag(
+            name="kappa-not-settled",
+            message=f"after {rounds[-1].labelled} labelled structures {rounds[-1].decision}. "
+            "Raise sampling.budget: nothing is computed twice",
+        )
+
+
+def _extrapolating(evidence: Evidence) -> Iterator[Flag]:
+    parts = [part for part in (evidence.forces.fc3, evidence.forces.fc2) if part is not None]
+    found = [float(part.extrapolation.max()) for part in parts if part.extrapolation is not None]
+    if max(found, default=0.0) > OUTSIDE:
+        yield Flag(
+            name="displaced-cells-outside-the-data",
+            message=f"displaced supercells lie up to {max(found):.1f} times as far out as the training data "
+            "reach. Add structures displaced by displacements.distance: sampling.amplitude",
+        )
+
+
 def _single_settings(config: RunConfig, evidence: Evidence, budget: ErrorBudget) -> Iterator[Flag]:
     if evidence.surrogate is None:
         return
@@ -196,7 +221,7 @@ def _single_settings(config: RunConfig, evidence: Evidence, budget: ErrorBudget)
         yield Flag(
             name="surrogate-uncertain",
             message=f"committee members differ by {budget.surrogate:.1%} in κ. "
-            "Raise sampling.frames or sampling.rounds, or give more labelled structures",
+            "Raise sampling.budget, or give more labelled structures",
         )
 
 
@@ -208,6 +233,7 @@ _CHECKS: Final[tuple[Callable[[Evidence], Iterator[Flag]], ...]] = (
     _surrogate,
     _drift,
     _residual,
+    _extrapolating,
     _labels,
     _reference,
 )

@@ -79,6 +79,7 @@ def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Se
         figures=_figures(document, evidence, tasks),
         surrogate=_surrogate(document),
         phonons=_phonons(document),
+        rounds=_rounds(document),
         settings=yaml.safe_dump(document.settings, sort_keys=False, allow_unicode=True),
         references=REFERENCES,
         total=duration(sum(task.seconds or 0.0 for task in tasks)) if tasks else None,
@@ -211,6 +212,7 @@ def _figures(
 ) -> dict[str, Markup | None]:
     found, trained = evidence.conductivity, evidence.surrogate
     errors_on = "" if document.surrogate is None else str(document.surrogate["errors_on"])
+    tolerance = document.settings["sampling"]["tolerance"]
     held_out = "training structures" if errors_on == "train" else "held-out structures"
     drawn = {
         "kappa": figures.kappa_over_temperature(document),
@@ -219,9 +221,25 @@ def _figures(
         "mesh": figures.kappa_over_mesh(found),
         "parity": None if trained is None else figures.force_parity(trained, held_out),
         "training": None if trained is None else figures.training_curves(trained),
+        "rounds": figures.kappa_over_rounds(document.learning, tolerance) if document.learning else None,
         "graph": task_graph(tasks) if tasks else None,
     }
     return {name: None if text is None else Markup(text) for name, text in drawn.items()}  # noqa: S704 - drawn here
+
+
+def _rounds(document: KappaDocument) -> list[dict[str, str]]:
+    return [
+        {
+            "number": f"{one.number}",
+            "labelled": f"{one.labelled}",
+            "calls": f"{one.reference_calls}",
+            "kappa": number(one.kappa),
+            "change": "–" if one.change is None else f"{100 * one.change:.2g} %",
+            "spread": "–" if one.spread is None else f"{100 * one.spread:.2g} %",
+            "decision": one.decision,
+        }
+        for one in document.learning
+    ]
 
 
 def _surrogate(document: KappaDocument) -> list[Row]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal
 
-from kappa_flow.documents.config import LOOP, STAGES
+from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRIAL
 
 WIDTH: Final = 96
 HEIGHT: Final = 46
@@ -37,28 +37,47 @@ class TaskTime:
         return self.name.partition(".")[0]
 
     @property
-    def round(self) -> int:
-        """The loop round, 0 outside the loop."""
-        number = self.name.partition(".")[2]
-        return int(number) if number else 0
+    def numbers(self) -> tuple[int, ...]:
+        """Round and part, as far as it has them."""
+        return tuple(int(number) for number in self.name.split(".")[1:])
 
 
 def task_graph(tasks: Sequence[TaskTime]) -> str:
-    """Return the graph as an ``<svg>`` element; stages the run did not need stand dashed."""
-    rounds = 1 + max((task.round for task in tasks), default=0)
-    by_place = {(task.stage, task.round): task for task in tasks}
+    """Return the graph as an ``<svg>`` element; stages the run did not need stand dashed.
+
+    One row a round of the loop; where rounds end with a trial of κ, what follows them has a row of its own.
+    """
+    rounds = 1 + max((task.numbers[0] for task in tasks if task.numbers), default=0)
+    trials = any(task.stage in TRIAL and task.numbers for task in tasks)
+    drawing = _Drawing(rounds, trials=trials)
     width = 2 * MARGIN + len(STAGES) * WIDTH + (len(STAGES) - 1) * GAP_X
-    height = 2 * MARGIN + rounds * HEIGHT + (rounds - 1) * GAP_Y
+    rows = drawing.last + 1
+    height = 2 * MARGIN + rows * HEIGHT + (rows - 1) * GAP_Y
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" aria-label="Task graph" '
         f'viewBox="0 0 {width} {height}" width="100%">{_ARROW_TIP}'
     )
+    by_place = {drawing.place(task): task for task in _whole(tasks)}
     boxes = [
-        _box(stage, row, by_place.get((stage, row)), rounds)
-        for stage in STAGES
-        for row in range(rounds if stage in LOOP else 1)
+        _box(stage, row, by_place.get((stage, row)), numbered=rounds > 1) for stage, row in drawing.boxes()
     ]
-    return "".join([head, *(_arrow(*ends) for ends in _arrows(rounds)), *boxes, "</svg>"])
+    return "".join([head, *(_arrow(*ends) for ends in drawing.arrows()), *boxes, "</svg>"])
+
+
+def _whole(tasks: Sequence[TaskTime]) -> list[TaskTime]:
+    """Return the tasks with the time of parts added to the task they are parts of."""
+    parts: dict[str, float] = {}
+    for task in tasks:
+        if len(task.numbers) > 1:
+            whole = task.name.rpartition(".")[0]
+            parts[whole] = parts.get(whole, 0.0) + (task.seconds or 0.0)
+    return [
+        replace(task, seconds=task.seconds + parts[task.name])
+        if task.name in parts and task.seconds is not None
+        else task
+        for task in tasks
+        if len(task.numbers) < 2
+    ]
 
 
 def duration(seconds: float | None) -> str:
@@ -74,18 +93,83 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def _place(stage: str, row: int) -> tuple[int, int]:
+Ends = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """Which box stands where."""
+
+    rounds: int
+    trials: bool
+
+    @property
+    def last(self) -> int:
+        """Row of what follows the rounds."""
+        return self.rounds if self.trials else 0
+
+    def place(self, task: TaskTime) -> tuple[str, int]:
+        ahead = STAGES.index(task.stage) <= STAGES.index("displacements")
+        return task.stage, task.numbers[0] if task.numbers else 0 if ahead else self.last
+
+    def boxes(self) -> list[tuple[str, int]]:
+        found = []
+        for stage in STAGES:
+            looped = stage in LOOP or (self.trials and stage in TRIAL)
+            after = [] if stage in LOOP or (not self.trials and looped) else [self.last]
+            if stage in AHEAD:
+                after = [0]
+            found += [(stage, row) for row in [*(range(self.rounds) if looped else []), *after]]
+        return found
+
+    def arrows(self) -> list[Ends]:
+        """Along each row; from the end of a round down to the next; from the last round on."""
+        end = TRIAL[-1] if self.trials else LOOP[-1]
+        rows = [_along(_of_round(row, trials=self.trials), row) for row in range(self.rounds)]
+        found = [ends for row in rows for ends in row]
+        found += [_down(end, row, "sampling") for row in range(self.rounds - 1)]
+        if self.trials:
+            return [*found, _down(end, self.rounds - 1, "forces"), *_along(STAGES[5:], self.last)]
+        if self.rounds == 1:
+            return [*found, *_along(STAGES[3:], 0)]
+        (x1, y1), (x2, y2) = _corner(end, self.rounds - 1), _corner("displacements", 0)
+        up = (x1 + WIDTH, y1 + HEIGHT / 2, x2 + WIDTH / 2, y2 + HEIGHT)
+        return [*found, up, *_along(STAGES[4:], 0)]
+
+
+def _of_round(row: int, *, trials: bool) -> tuple[str, ...]:
+    """Return the stages of a round's row, from left to right."""
+    stages = (*LOOP, *(("displacements",) if not row else ()), *TRIAL) if trials else LOOP
+    return stages if row else ("structure", *stages)
+
+
+def _along(stages: Sequence[str], row: int) -> list[Ends]:
+    found: list[Ends] = []
+    for left, right in pairwise(stages):
+        (x1, y), (x2, _) = _corner(left, row), _corner(right, row)
+        found.append((x1 + WIDTH, y + HEIGHT / 2, x2, y + HEIGHT / 2))
+    return found
+
+
+def _down(stage: str, row: int, to: str) -> Ends:
+    """From under a box to the top of one in the next row."""
+    (x1, y1), (x2, y2) = _corner(stage, row), _corner(to, row + 1)
+    return x1 + WIDTH / 2, y1 + HEIGHT, x2 + WIDTH / 2, y2
+
+
+def _corner(stage: str, row: int) -> tuple[int, int]:
     return MARGIN + STAGES.index(stage) * (WIDTH + GAP_X), MARGIN + row * (HEIGHT + GAP_Y)
 
 
-def _box(stage: str, row: int, task: TaskTime | None, rounds: int) -> str:
-    x, y = _place(stage, row)
+def _box(stage: str, row: int, task: TaskTime | None, *, numbered: bool) -> str:
+    x, y = _corner(stage, row)
     state = "skipped" if task is None else task.state
     text = "not needed" if task is None else duration(task.seconds)
     note = (
         " · kept" if state == "kept" else f" · {state}" if state in ("failed", "waiting", "running") else ""
     )
-    title = stage.replace("_", " ") + (f" {row}" if stage in LOOP and rounds > 1 else "")
+    in_round = task.numbers != () if task is not None else stage in LOOP
+    title = stage.replace("_", " ") + (f" {row}" if in_round and numbered else "")
     return (
         f'<g class="task {state}"><rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5"/>'
         f'<text class="stage" x="{x + WIDTH / 2}" y="{y + 19}">{title}</text>'
@@ -102,22 +186,3 @@ def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:
     else:
         path = f"M{x1} {y1}H{x2}V{y2}"
     return f'<path d="{path}" fill="none" stroke="#8a949e" stroke-width="1.2" marker-end="url(#tip)"/>'
-
-
-def _arrows(rounds: int) -> list[tuple[float, float, float, float]]:
-    """Along each row; from the last surrogate down to the next round's sampling; from the last round on."""
-    found: list[tuple[float, float, float, float]] = []
-    for row in range(rounds):
-        for left, right in pairwise(STAGES):
-            inside = left in LOOP and right in LOOP
-            if not inside and (row > 0 or (left == "surrogate" and rounds > 1)):
-                continue
-            (x1, y), (x2, _) = _place(left, row), _place(right, row)
-            found.append((x1 + WIDTH, y + HEIGHT / 2, x2, y + HEIGHT / 2))
-        if row + 1 < rounds:
-            (x1, y1), (x2, y2) = _place("surrogate", row), _place("sampling", row + 1)
-            found.append((x1 + WIDTH / 2, y1 + HEIGHT, x2 + WIDTH / 2, y2))
-    if rounds > 1:
-        (x1, y1), (x2, y2) = _place("surrogate", rounds - 1), _place("displacements", 0)
-        found.append((x1 + WIDTH, y1 + HEIGHT / 2, x2 + WIDTH / 2, y2 + HEIGHT))
-    return found

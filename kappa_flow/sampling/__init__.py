@@ -9,10 +9,11 @@ from kappa_flow.documents.sections import SamplingSettings
 from kappa_flow.documents.snapshots import Snapshots
 from kappa_flow.errors import WorkError
 from kappa_flow.protocols import ForceModel, Progress, quiet
+from kappa_flow.sampling.lead import led_by
 from kappa_flow.sampling.md import molecular_dynamics
 from kappa_flow.sampling.rattle import rattle
 
-__all__ = ["sample"]
+__all__ = ["led_by", "sample"]
 
 
 def sample(
@@ -27,7 +28,7 @@ def sample(
     ========  ===========  ==================================  ===================================
     method    driver       round 0                             later rounds
     ========  ===========  ==================================  ===================================
-    rattle                 ``frames`` rattled cells
+    rattle                 ``initial`` rattled cells           ``frames`` rattled cells
     md        surrogate    ``initial`` rattled cells           ``frames`` of MD by the surrogate
     md        reference    ``frames`` of MD by the reference
     ========  ===========  ==================================  ===================================
@@ -49,7 +50,7 @@ def sample(
     """
     seed = (settings.seed, number)
     if settings.method == "rattle":
-        return rattle(crystal, [settings.amplitude] * settings.frames, seed)
+        return rattle(crystal, [settings.amplitude] * (settings.frames if number else settings.initial), seed)
     if settings.driver == "surrogate" and number == 0:
         amplitudes = np.linspace(settings.amplitude, settings.initial_amplitude, settings.initial)
         return rattle(crystal, amplitudes, seed)

@@ -8,15 +8,15 @@ import sys
 import pytest
 
 from kappa_flow import orchestration, pipeline
-from kappa_flow.documents.config import STAGES
+from kappa_flow.documents.config import AHEAD, LOOP, STAGES
 from kappa_flow.errors import InputError, WorkError
 from kappa_flow.orchestration import cancel, carry_out, open_database, rerun, run_here, statuses, submit, work
 from kappa_flow.orchestration.engine import open_launchpad
 
 ALL = [
-    "structure",
-    *[f"{stage}.{number}" for number in (0, 1) for stage in pipeline.LOOP],
-    *STAGES[4:],
+    *AHEAD,
+    *[f"{stage}.{number}" for number in (0, 1) for stage in LOOP],
+    *[stage for stage in STAGES if stage not in (*AHEAD, *LOOP)],
 ]
 
 
@@ -106,7 +106,7 @@ def test_a_failure_is_raised_as_it_is_the_rest_kept_and_tried_anew(
     with pytest.raises(kind, match=match) as caught:
         run(database, config)
     assert "Traceback" in caught.value.__notes__[0]
-    assert toy.ended() == ["structure", "sampling.0", "displacements"]
+    assert toy.ended() == ["structure", "displacements", "sampling.0"]
     (status,) = statuses(database)
     assert status.state == "failed"
     (failed,) = [task for task in status.tasks if task.state == "failed"]
@@ -166,7 +166,7 @@ def test_a_cancelled_run_starts_nothing_more_until_it_is_submitted_again(toy, da
 def test_a_worker_does_submitted_runs_and_survives_a_failing_one(toy, database, tmp_path, monkeypatch):
     good = submit(toy.config(tmp_path), database)
     assert work(database, limit=2) == 2
-    assert toy.ended() == ["structure", "sampling.0"]
+    assert toy.ended() == ["structure", "displacements"]
     monkeypatch.setenv("TOY_FAIL", "dataset.0")
     work(database)
     assert statuses(database, good)[0].state == "failed"

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from kappa_flow import pipeline
+from kappa_flow import graph, pipeline
 from kappa_flow.arrays import FloatArray, Shape
 from kappa_flow.documents import Cell, Document, KappaDocument, RunConfig
 from kappa_flow.documents.kappa import ErrorBudget
@@ -36,7 +36,7 @@ def config(folder: Path, rounds: int = 1, tag: str = "toy") -> RunConfig:
         {
             "structure": {"file": str(file), "relax": False},
             "reference": {"engine": "ase-emt"},
-            "sampling": {"rounds": rounds},
+            "sampling": {"initial": 2, "frames": 2, "budget": 2 + 2 * rounds, "tolerance": None},
             "results": {"tags": [tag]},
         },
         folder,
@@ -69,7 +69,7 @@ def perform(task, config, documents, bench) -> Document:
 
 
 def _document(task, config: RunConfig, documents) -> Document:
-    documents = {name: documents[name] for name in pipeline.needs(task, list(documents))}
+    documents = {name: documents[name] for name in graph.needs(task, list(documents))}
     hashes = "".join(documents[name].content_hash for name in sorted(documents))
     seed = int.from_bytes(f"{task.name}{hashes}".encode()[-16:], "little") % 2**32
     numbers = np.random.default_rng(seed).random(50)

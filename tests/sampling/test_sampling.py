@@ -64,7 +64,7 @@ def displacements(crystal, snapshots):
 
 
 def test_every_rattled_atom_moves_by_exactly_the_amplitude(salt):
-    snapshots = sample(salt, SamplingSettings(method="rattle", frames=20, amplitude=0.05), None, 0)
+    snapshots = sample(salt, SamplingSettings(method="rattle", initial=20, amplitude=0.05), None, 0)
     moved = displacements(salt, snapshots)
     assert moved.shape == (20, 64, 3)
     np.testing.assert_allclose(np.linalg.norm(moved, axis=2), 0.05, atol=1e-12)

@@ -13,7 +13,7 @@ from ase.io import read
 from phonopy import Phonopy
 from surrogate_cases import batch, labelled, one, random_potential, salt_functions
 
-from kappa_flow import pipeline
+from kappa_flow import graph
 from kappa_flow.documents import PolarTensors
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.sections import NacSettings, SurrogateSettings
@@ -267,4 +267,4 @@ def test_real_salt_learned_in_small_cells_is_right_in_larger_ones(shared_data: P
 
 def test_the_pipeline_hands_the_born_charges_to_the_surrogate() -> None:
     names = ["structure", "dataset.0", "input.polar", "input.structure"]
-    assert pipeline.needs(pipeline.Task("surrogate", 0), names) == ["structure", "dataset.0", "input.polar"]
+    assert graph.needs(graph.Task("surrogate", 0), names) == ["structure", "dataset.0", "input.polar"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ Keyword = bool | int | float | str
 
 class DftSettings(Engine):
     """What all of them have in common."""
+
+    structures_per_task: ClassVar[int] = 1
 
     k_spacing: float = Field(default=0.2, gt=0)
     """Å⁻¹, 2π included: the Γ-centred grid has at least 2π/(a k_spacing) points along a lattice vector a."""

@@ -1,0 +1,155 @@
+"""The task graph of a run: which tasks there are, what each is made from, and what follows from it.
+
+A task is one stage, of one round in the learning loop. Where κ decides how many rounds there are
+(``sampling.tolerance``), each round ends with a trial: forces to bte on a modest mesh.
+
+    structure, displacements, (sampling, dataset, surrogate, forces, force_constants, bte)*, forces, …
+
+A round's labels are made in parts (``dataset.1.0``, ``dataset.1.1``, …) where one task would be too long.
+Both are detours: pure functions of the documents there are, so that every engine takes the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kappa_flow import results
+from kappa_flow.documents import Document, RunConfig, Snapshots
+from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRIAL
+
+
+@dataclass(frozen=True)
+class Task:
+    """One stage of a run; in the learning loop, of one round; or a part of it that others do beside it."""
+
+    stage: str
+    round: int | None = None
+    part: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``bte``, ``surrogate.1``, ``dataset.1.12``."""
+        return ".".join(str(item) for item in (self.stage, self.round, self.part) if item is not None)
+
+    @classmethod
+    def named(cls, name: str) -> Task:
+        """Return the task of that name."""
+        stage, *numbers = name.split(".")
+        return cls(stage, *map(int, numbers))
+
+
+def tasks(config: RunConfig) -> list[Task]:
+    """Return the tasks known before the run starts, in order."""
+    loop = _round(config, 0) if config.forces.source == "surrogate" else []
+    if loop and config.sampling_method == "none":
+        loop = loop[1:]
+    rest = [stage for stage in STAGES if stage not in (*AHEAD, *LOOP)]
+    return [*map(Task, AHEAD), *loop, *map(Task, rest)]
+
+
+def all_tasks(config: RunConfig) -> list[Task]:
+    """Return every task there may be, in order: all rounds the budget allows, labels not in parts."""
+    known = tasks(config)
+    if config.forces.source != "surrogate":
+        return known
+    more = [task for number in range(1, _rounds(config) + 1) for task in _round(config, number)]
+    last = max(place for place, task in enumerate(known) if task.round is not None) + 1
+    return [*known[:last], *more, *known[last:]]
+
+
+def detour(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:
+    """Return the tasks to do before all that waits for ``task``: labels in parts, another round, or none.
+
+    ``documents`` holds what `needs` of any task so far names, and what they made.
+    """
+    if task.round is None or config.forces.source != "surrogate":
+        return []
+    if task.stage == "sampling":
+        return _parts(task.round, config, documents[task.name])
+    if task.stage != _round(config, 0)[-1].stage or task.round >= _rounds(config):
+        return []
+    if _on_trial(config) and not results.goes_on(config, documents):
+        return []
+    return _round(config, task.round + 1)
+
+
+def _rounds(config: RunConfig) -> int:
+    """Return the most rounds after the first."""
+    return config.sampling.rounds if config.sampling_method != "none" else 0
+
+
+def _on_trial(config: RunConfig) -> bool:
+    """Whether κ decides how many rounds there are."""
+    return config.sampling.tolerance is not None and _rounds(config) > 0
+
+
+def _round(config: RunConfig, number: int) -> list[Task]:
+    """Return the tasks of one round."""
+    stages = (*LOOP, *TRIAL) if _on_trial(config) else LOOP
+    return [Task(stage, number) for stage in stages]
+
+
+def _parts(number: int, config: RunConfig, snapshots: Document) -> list[Task]:
+    """Return tasks that label a round's snapshots in parts, where they are more than one task's worth."""
+    if not isinstance(snapshots, Snapshots) or config.reference is None:
+        return []
+    count = -(-len(snapshots) // config.reference.structures_per_task)
+    return [Task("dataset", number, part) for part in range(count)] if count > 1 else []
+
+
+def needs(task: Task, names: list[str]) -> list[str]:
+    """Return the names of the documents ``task`` is made from, out of those there are."""
+    number = task.round or 0
+    own = "" if task.round is None else f".{number}"
+    wanted: dict[str, list[str]] = {
+        "structure": ["input.structure"],
+        "sampling": [
+            *("structure", "displacements", "input.polar"),
+            *(f"dataset.{number - 1}", f"forces.{number - 1}"),
+        ],
+        "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}", *parts_of(names, number)]
+        + ([] if number else ["input.dataset"]),
+        "surrogate": ["structure", f"dataset.{number}", "input.validation", "input.polar"],
+        "displacements": ["structure"],
+        "forces": ["structure", "displacements", f"surrogate.{number}"],
+        "force_constants": ["structure", "displacements", f"forces{own}", "input.polar"],
+        "bte": ["structure", f"force_constants{own}"],
+        "results": [name for name in names if name != "results" and name.count(".") < 2],  # parts left out
+    }
+    if task.part is not None:
+        wanted["dataset"] = [f"sampling.{number}"]
+    if task.round is None and task.stage == "forces":
+        wanted["forces"] = ["structure", "displacements", *latest(names, "surrogate")]
+    if task.round is None and task.stage in TRIAL[:2] and latest(names, task.stage):
+        wanted[task.stage] = [*latest(names, task.stage), *latest(names, "bte")]
+    return [name for name in wanted[task.stage] if name in names]
+
+
+def parts_of(names: list[str], number: int) -> list[str]:
+    """Return the names of a round's labels that were made in parts, in order."""
+    parts = [task for task in map(Task.named, _numbered(names, "dataset")) if task.part is not None]
+    return [part.name for part in sorted(parts, key=lambda one: one.part or 0) if part.round == number]
+
+
+def sections(task: Task, config: RunConfig) -> dict[str, Any]:
+    """Return the settings ``task`` depends on, as JSON-safe data."""
+    plain = config.plain()
+    if task.stage == "results":
+        return plain
+    for name in ("budget", "tolerance"):  # they decide how many rounds there are, not what one of them does
+        del plain["sampling"][name]
+    more = {"sampling": ["surrogate"]}.get(task.stage, [])
+    uses_reference = task.stage in ("structure", "sampling", "dataset", "forces")
+    return {name: plain[name] for name in [task.stage, *more, *(["reference"] if uses_reference else [])]}
+
+
+def latest(names: list[str], stage: str) -> list[str]:
+    """Return the name of the highest round of ``stage``, as a list of one or none."""
+    rounds = [task for task in map(Task.named, _numbered(names, stage)) if task.part is None]
+    return [max(rounds, key=lambda task: task.round or 0).name] if rounds else []
+
+
+def _numbered(names: list[str], stage: str) -> list[str]:
+    return [name for name in names if name.startswith(f"{stage}.")]

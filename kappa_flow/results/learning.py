@@ -1,0 +1,144 @@
+"""The learning loop's verdict: what each round gave, whether κ has settled, and what follows from it.
+
+Pure functions of documents: the engine asks them whether another round is to be done, the result records the
+same answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kappa_flow.documents import Conductivity, Dataset, Document, ForceSets, RunConfig, SurrogateDocument
+from kappa_flow.documents.kappa import LearningRound
+from kappa_flow.results.error_budget import nearest_index, surrogate_sigma
+
+FORCE_ERROR_LIMIT: Final = 0.05
+"""Force error on held-out structures, in units of those forces, above which more data are asked for."""
+OUTSIDE: Final = 1.5
+"""Extrapolation above which a displaced cell lies outside the training data. Cells of 0.03 Å have 1.0–1.1
+where the data hold such displacements; the distance grows with the displacement."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What one round left."""
+
+    number: int
+    conductivity: Conductivity
+    dataset: Dataset
+    trained: SurrogateDocument
+    forces: ForceSets
+
+    @property
+    def at(self) -> int:
+        return nearest_index(self.conductivity.temperatures)
+
+    @property
+    def kappa(self) -> float:
+        return float(self.conductivity.trace[self.at])
+
+    @property
+    def spread(self) -> float | None:
+        sigma = surrogate_sigma(self.conductivity)
+        return None if sigma is None else float(np.trace(sigma[self.at]) / 3 / abs(self.kappa))
+
+    def gates(self) -> list[str]:
+        """Return what, besides κ itself, asks for more data."""
+        found = []
+        if self.conductivity.imaginary_modes:
+            found.append(f"{self.conductivity.imaginary_modes} imaginary modes")
+        if (error := _held_out_error(self.dataset, self.trained)) > FORCE_ERROR_LIMIT:
+            found.append(f"force error {error:.1%} on held-out structures")
+        if (outside := farthest(self.forces)) is not None:
+            found.append(f"displaced cell {outside} lies outside the data, and is labelled next")
+        return found
+
+
+def history(config: RunConfig, documents: Mapping[str, Document]) -> tuple[LearningRound, ...]:
+    """Return every round there is, in order, each with the decision that ended it.
+
+    Parameters
+    ----------
+    config : RunConfig
+    documents : mapping of str to Document
+        By task name; of each round its ``dataset``, ``surrogate``, ``forces`` and ``bte``.
+    """
+    rounds: list[LearningRound] = []
+    while (trial := _trial(documents, len(rounds))) is not None:
+        before = rounds[-1].kappa if rounds else None
+        change = None if before is None else abs(trial.kappa - before) / abs(trial.kappa)
+        rounds.append(
+            LearningRound(
+                number=trial.number,
+                labelled=len(trial.dataset),
+                reference_calls=trial.dataset.reference_calls,
+                kappa=trial.kappa,
+                temperature=float(trial.conductivity.temperatures[trial.at]),
+                spread=trial.spread,
+                change=change,
+                decision=_decision(config, trial, change),
+            )
+        )
+    return tuple(rounds)
+
+
+def goes_on(config: RunConfig, documents: Mapping[str, Document]) -> bool:
+    """Whether another round follows the last one there is."""
+    rounds = history(config, documents)
+    return bool(rounds) and rounds[-1].decision.startswith(_MORE)
+
+
+def settled(rounds: tuple[LearningRound, ...]) -> bool:
+    """Whether κ settled before the budget was spent."""
+    return bool(rounds) and rounds[-1].decision == _SETTLED
+
+
+def farthest(forces: ForceSets) -> int | None:
+    """Return the fc3 cell that lies farthest outside the training data; None where none does."""
+    found = forces.fc3.extrapolation
+    return None if found is None or found.max() <= OUTSIDE else int(found.argmax())
+
+
+_MORE: Final = "more cells: "
+_SETTLED: Final = "κ has settled"
+
+
+def _decision(config: RunConfig, trial: _Trial, change: float | None) -> str:
+    tolerance = config.sampling.tolerance
+    assert tolerance is not None  # noqa: S101 - without one there are no trials
+    reasons = trial.gates()
+    if change is None:
+        reasons.insert(0, "one κ alone shows no change")
+    elif not change < tolerance:
+        reasons.insert(0, f"κ changed by {change:.1%}")
+    if trial.spread is not None and not trial.spread < tolerance:
+        reasons.append(f"the committee's κ differ by {trial.spread:.1%}")
+    if not reasons:
+        return _SETTLED
+    if trial.number < config.sampling.rounds:
+        return _MORE + "; ".join(reasons)
+    return f"the budget of {config.sampling.budget} structures is spent: " + "; ".join(reasons)
+
+
+def _held_out_error(labelled: Dataset, trained: SurrogateDocument) -> float:
+    """Return the force error on held-out structures over the size of the forces; 0 where there are none."""
+    held_out = trained.test or trained.validation
+    size = float(np.sqrt(np.mean(labelled.forces**2)))
+    return 0.0 if held_out is None or size == 0.0 else held_out.force_rmse / size
+
+
+def _trial(documents: Mapping[str, Document], number: int) -> _Trial | None:
+    found = [documents.get(f"{stage}.{number}") for stage in ("bte", "dataset", "surrogate", "forces")]
+    conductivity, labelled, trained, forces = found
+    if (
+        isinstance(conductivity, Conductivity)
+        and isinstance(labelled, Dataset)
+        and isinstance(trained, SurrogateDocument)
+        and isinstance(forces, ForceSets)
+    ):
+        return _Trial(number, conductivity, labelled, trained, forces)
+    return None
