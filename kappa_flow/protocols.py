@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ase.calculators.calculator import Calculator
 
@@ -31,6 +31,14 @@ class ForceModel(Protocol):
 
     def calculator(self) -> Calculator:
         """Return an ASE calculator of the same model, for relaxation and MD."""
+
+
+@runtime_checkable
+class Trusting(Protocol):
+    """A force model that knows where it was trained; sampling asks it, where it can."""
+
+    def extrapolation(self, structures: Structures, progress: Progress = quiet) -> FloatArray:
+        """Return how far each atom lies outside the training data, (n_atoms,): 1 is the edge."""
 
 
 class Reference(ForceModel, Protocol):

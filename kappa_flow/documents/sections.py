@@ -43,24 +43,35 @@ class StructureSettings(Settings):
 class SamplingSettings(Settings):
     """Which displaced configurations are worth a reference calculation."""
 
-    method: Literal["md", "rattle", "none"] = "md"
-    """``md``: equilibrium MD; ``rattle``: random displacements; ``none``: only ``dataset.files``."""
+    method: Literal["md", "thermal", "rattle", "none"] = "md"
+    """``md``: equilibrium MD; ``thermal``: draws from the harmonic phonons; ``rattle``: random displacements;
+    ``none``: only ``dataset.files``."""
     driver: Literal["surrogate", "reference"] = "surrogate"
-    """What runs the MD. ``surrogate``: a first fit on ``initial`` rattled cells drives it, and only the
-    frames kept are labelled; ``reference``: every MD step is a reference calculation."""
+    """What runs the MD or gives the phonons. ``surrogate``: a first fit on ``initial`` rattled cells, and
+    only the frames kept are labelled; ``reference``: every MD step, or every finite displacement, is a
+    reference calculation."""
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (300.0,)
     """K."""
+    statistics: Literal["quantum", "classical"] = "quantum"
+    """Of ``thermal``: Bose–Einstein with the zero-point motion, or equipartition. MD is classical."""
     frames: Annotated[int, Field(ge=1)] = 12
-    """Decorrelated MD frames kept per round, over all temperatures; or rattled cells for ``rattle``."""
+    """Decorrelated MD frames or thermal cells per round, over all temperatures; or rattled cells for
+    ``rattle``."""
     initial: Annotated[int, Field(ge=2)] = 8
-    """Rattled cells of the first fit when the surrogate drives the MD."""
+    """Rattled cells of the first fit when the surrogate drives."""
     amplitude: Positive = 0.03
     """Length of each atom's random displacement in rattled cells, Å."""
     initial_amplitude: Positive = 0.15
     """The ``initial`` cells take lengths spread evenly from ``amplitude`` to this (Å), so that the first fit
     knows displacements as large as those of the MD it has to drive."""
+    strain: Annotated[float, Field(ge=0, le=0.05)] = 0.0
+    """Largest relative strain of rattled cells: three principal strains up to this, along random axes. For
+    ``surrogate.stress_weight`` and elastic constants; κ at fixed volume needs none."""
     rounds: Annotated[int, Field(ge=1)] = 1
-    """MD rounds after the first fit; each adds ``frames`` labelled cells."""
+    """Rounds after the first fit; each adds ``frames`` labelled cells."""
+    trust: Positive = 20.0
+    """MD by the surrogate ends, that frame included, where an atom is this far outside the training data
+    (``Potential.extrapolation``; 1 is their edge)."""
     timestep: Positive = 2.0
     """fs."""
     friction: Positive = 0.02
@@ -70,6 +81,11 @@ class SamplingSettings(Settings):
     interval: Positive = 60.0
     """fs between frames."""
     seed: Count = 1
+
+    @property
+    def learns(self) -> bool:
+        """Whether each further round is driven by the surrogate of the round before."""
+        return self.method in ("md", "thermal") and self.driver == "surrogate"
 
 
 class DatasetSettings(Settings):
