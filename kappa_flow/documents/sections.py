@@ -71,7 +71,7 @@ class SamplingSettings(Settings):
     """Rounds after the first fit; each adds ``frames`` labelled cells."""
     trust: Positive = 20.0
     """MD by the surrogate ends, that frame included, where an atom is this far outside the training data
-    (``Potential.extrapolation``; 1 is their edge)."""
+    (``Potential.extrapolation``; 1 is their edge). What was measured: docs/stages/2-sampling.md."""
     timestep: Positive = 2.0
     """fs."""
     friction: Positive = 0.02

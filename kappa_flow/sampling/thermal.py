@@ -70,13 +70,18 @@ def thermal(
     """
     work = force_constants(crystal, driver, progress)
     modes, facts = _modes(work, settings)
-    lattice, numbers, sites = interop.perfect_supercell(crystal)
-    perfect = Atoms(numbers=numbers, cell=lattice, positions=sites, pbc=True)
+    perfect = Atoms(
+        numbers=work.supercell.numbers, cell=work.supercell.cell, positions=work.supercell.positions, pbc=True
+    )
     drawn = [_draw(modes, perfect, share, (settings.seed, number, share.index)) for share in shares(settings)]
-    moved = Structures.same_atoms(lattice, numbers, sites + np.concatenate([d.displacements for d in drawn]))
+    moved = Structures.same_atoms(
+        perfect.cell.array,
+        perfect.numbers,
+        perfect.positions + np.concatenate([d.displacements for d in drawn]),
+    )
     facts |= {f"shortened at {d.share.temperature:g} K": float(d.shortened) for d in drawn}
     by_reference = settings.driver == "reference"
-    facts["reference calls"] = float(cells_for(crystal) if by_reference else 0)
+    facts["reference calls"] = float(_evaluations(work) if by_reference else 0)
     return Snapshots(
         n_atoms=moved.n_atoms,
         cells=moved.cells,
@@ -94,15 +99,20 @@ def thermal(
 
 def cells_for(crystal: Crystal) -> int:
     """Return the force evaluations the force constants take: displaced cells and the perfect one."""
-    return len(_displaced(crystal).displacements) + 1
+    return _evaluations(_displaced(crystal))
+
+
+def _evaluations(work: Phonopy) -> int:
+    return len(work.displacements) + 1
 
 
 def force_constants(crystal: Crystal, driver: ForceModel, progress: Progress = quiet) -> Phonopy:
     """Return phonopy with the force constants of the fc3 supercell, from the driver's forces, eV/Å²."""
     work = _displaced(crystal)
-    lattice, numbers, sites = interop.perfect_supercell(crystal)
-    cells = [sites, *(cell.positions for cell in work.supercells_with_displacements)]
-    found = driver.evaluate(Structures.same_atoms(lattice, numbers, np.array(cells)), progress)
+    perfect = work.supercell
+    cells = [perfect.positions, *(cell.positions for cell in work.supercells_with_displacements)]
+    structures = Structures.same_atoms(perfect.cell, perfect.numbers.astype(np.int64), np.array(cells))
+    found = driver.evaluate(structures, progress)
     forces = found.forces.reshape(len(cells), -1, 3)
     work.forces = forces[1:] - forces[0]
     work.produce_force_constants()
