@@ -192,7 +192,7 @@ def _sampling(work: _Work) -> Snapshots:
     driver: ForceModel | None = None
     if settings.driver == "reference":
         driver = work.bench.reference
-    elif settings.method != "rattle" and (labelled := work.find(f"dataset.{work.round - 1}", Dataset)):
+    elif settings.learns and (labelled := work.find(f"dataset.{work.round - 1}", Dataset)):
         driver = surrogate.Potential.from_document(_trained(work, labelled, for_dynamics=True))
     snapshots = sampling.sample(work.crystal, settings, driver, work.round, work.bench.progress)
     tried = work.find(f"forces.{work.round - 1}", ForceSets)

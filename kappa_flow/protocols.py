@@ -35,7 +35,7 @@ class ForceModel(Protocol):
 
 @runtime_checkable
 class Trusting(Protocol):
-    """A force model that knows where its knowledge ends."""
+    """A force model that knows where it was trained; who needs to know asks it, where it can."""
 
     def extrapolation(self, structures: Structures, progress: Progress = quiet) -> FloatArray:
         """Return how far each atom lies outside the training data, (n_atoms,): 1 is the edge."""

@@ -34,6 +34,8 @@ def check(
     out.print(
         table(("memory", "at most"), [(name, size(value)) for name, value in made.memory.items() if value])
     )
+    for warning in made.warnings:
+        out.print(f"[yellow]{warning}[/yellow]")
     out.print("Reference calls and evaluations are what costs; how long one takes depends on the machine.")
 
 

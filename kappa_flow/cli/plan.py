@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from kappa_flow import displacements, graph, pipeline, structure
+from kappa_flow import displacements, graph, pipeline, sampling, structure
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
-from kappa_flow.documents.sections import SamplingSettings
 
 BYTES = 8
 
@@ -41,6 +40,7 @@ class Plan:
     members: int = 1
     memory: dict[str, int] = field(default_factory=dict)
     """Bytes, at most, by what takes them."""
+    warnings: tuple[str, ...] = ()
 
     @property
     def calls(self) -> int:
@@ -75,35 +75,35 @@ def plan(config: RunConfig) -> Plan:
         ),
         **asdict(count),
         labelled=len(given) if isinstance(given, Dataset) else 0,
-        reference_calls=reference_calls(config, count),
+        reference_calls=reference_calls(config, crystal, count),
         relaxation=config.relax,
         evaluations=_with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells),
         members=config.surrogate.committee if surrogate else 1,
         memory=memory(config, crystal, count),
+        warnings=warnings(config),
     )
 
 
-def reference_calls(config: RunConfig, count: CellCount) -> dict[str, int]:
+def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
     """Return the reference calculations expected, by purpose."""
     if config.forces.source == "reference":
         return {"displaced supercells": _with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells)}
     if config.sampling_method == "none":
         return {}
     noise = 0 if config.reference is None else config.reference.noise_calls
-    return _sampled(config.sampling) | ({"noise of the forces": noise} if noise else {})
+    calls = sampling.reference_calls(crystal, config.sampling)
+    return calls | ({"noise of the forces": noise} if noise else {})
 
 
-def _sampled(sampling: SamplingSettings) -> dict[str, int]:
-    if sampling.looped:
-        later = {
-            "MD frames, at most"
-            if sampling.method == "md"
-            else "more rattled cells, at most": sampling.rounds * sampling.frames
-        }
-        return {"rattled cells": sampling.initial} | later
-    per_temperature = math.ceil(sampling.frames / len(sampling.temperatures))
-    steps = math.ceil((sampling.equilibration + sampling.interval * per_temperature) / sampling.timestep)
-    return {"MD steps": steps * len(sampling.temperatures), "MD frames": sampling.frames}
+def warnings(config: RunConfig) -> tuple[str, ...]:
+    """Return what the settings ask for and will not get, one line each."""
+    found = []
+    if config.surrogate.stress_weight > 0 and not config.sampling.strain and not config.dataset.files:
+        found.append(
+            "surrogate.stress_weight: every cell will have the same box, which teaches no elastic constants; "
+            "set sampling.strain, e.g. 0.01"
+        )
+    return tuple(found)
 
 
 def memory(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:

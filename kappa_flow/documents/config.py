@@ -70,7 +70,7 @@ class RunConfig(Settings):
 
     @property
     def sampling_method(self) -> str:
-        """``md``, ``rattle``, or ``none`` where there is no reference to label anything."""
+        """``sampling.method``, or ``none`` where there is no reference to label anything."""
         return self.sampling.method if self.reference is not None else "none"
 
     @classmethod

@@ -43,18 +43,22 @@ class StructureSettings(Settings):
 class SamplingSettings(Settings):
     """Which displaced configurations are worth a reference calculation."""
 
-    method: Literal["md", "rattle", "none"] = "md"
-    """``md``: equilibrium MD; ``rattle``: random displacements; ``none``: only ``dataset.files``."""
+    method: Literal["md", "thermal", "rattle", "none"] = "md"
+    """``md``: equilibrium MD; ``thermal``: draws from the harmonic phonons; ``rattle``: random displacements;
+    ``none``: only ``dataset.files``."""
     driver: Literal["surrogate", "reference"] = "surrogate"
-    """What runs the MD. ``surrogate``: a first fit on ``initial`` rattled cells drives it, and only the
-    frames kept are labelled; ``reference``: every MD step is a reference calculation."""
+    """What runs the MD or gives the phonons. ``surrogate``: a first fit on ``initial`` rattled cells, and
+    only the frames kept are labelled; ``reference``: every MD step, or every finite displacement, is a
+    reference calculation."""
     temperatures: Annotated[tuple[Temperature, ...], Field(min_length=1)] = (300.0,)
     """K."""
+    statistics: Literal["quantum", "classical"] = "quantum"
+    """Of ``thermal``: Bose–Einstein with the zero-point motion, or equipartition. MD is classical."""
     initial: Annotated[int, Field(ge=2)] = 8
     """Rattled cells of the first fit."""
     frames: Annotated[int, Field(ge=1)] = 4
-    """Structures labelled in each later round: decorrelated MD frames over all temperatures, or rattled
-    cells. MD by the reference has one round, of so many frames."""
+    """Structures labelled in each later round: decorrelated MD frames or thermal cells over all temperatures,
+    or rattled cells. MD and phonons of the reference have one round, of so many."""
     budget: Annotated[int, Field(ge=2)] = 40
     """Most structures the run labels; a later run with a larger one labels none of them again."""
     tolerance: Positive | None = 0.02
@@ -65,6 +69,12 @@ class SamplingSettings(Settings):
     initial_amplitude: Positive = 0.15
     """The ``initial`` cells take lengths spread evenly from ``amplitude`` to this (Å), so that the first fit
     knows displacements as large as those of the MD it has to drive."""
+    strain: Annotated[float, Field(ge=0, le=0.05)] = 0.0
+    """Largest relative strain of rattled cells: three principal strains up to this, along random axes. For
+    ``surrogate.stress_weight`` and elastic constants; κ at fixed volume needs none."""
+    trust: Positive = 20.0
+    """MD by the surrogate ends, that frame included, where an atom is this far outside the training data
+    (``Potential.extrapolation``; 1 is their edge). What was measured: docs/stages/2-sampling.md."""
     timestep: Positive = 2.0
     """fs."""
     friction: Positive = 0.02
@@ -82,9 +92,14 @@ class SamplingSettings(Settings):
         return self
 
     @property
+    def learns(self) -> bool:
+        """Whether each further round is driven by a potential fitted to the rounds before."""
+        return self.method in ("md", "thermal") and self.driver == "surrogate"
+
+    @property
     def looped(self) -> bool:
-        """Whether rounds follow the first one: not where every step of an MD is labelled."""
-        return self.method != "none" and not (self.method == "md" and self.driver == "reference")
+        """Whether rounds follow the first one: not where the reference drives."""
+        return self.learns or self.method == "rattle"
 
     @property
     def rounds(self) -> int:

@@ -20,4 +20,11 @@ class Snapshots(Structures):
     temperatures: Annotated[FloatArray, Shape(("n_structures",), "K")]
     """Temperature asked for; 0 for randomly displaced cells."""
     trajectory: dict[str, float] = Field(default_factory=dict)
-    """Facts of the MD: mean temperature (K), energy drift (eV/atom/ps), steps, reference calls."""
+    """Facts, numbers alone; what was not measured is not there.
+
+    ``reference calls``: those the sampling itself took, without the labels.
+    MD: ``steps``, ``frames asked for``, and for each temperature ``… at 300 K``: ``mean temperature`` (K) and
+    ``energy drift`` (eV/atom/ps) from the first frame on; ``largest extrapolation`` (1 is the edge of the
+    driver's training data); ``left the training data after`` (fs) or ``blew up after`` (fs) where it ended.
+    Thermal cells: ``imaginary modes``, ``lowest frequency`` (THz, negative: imaginary), and
+    ``shortened at 300 K`` (single atoms drawn too far and held back)."""

@@ -12,8 +12,10 @@ from kappa_flow.protocols import ForceModel, Progress, quiet
 from kappa_flow.sampling.lead import led_by
 from kappa_flow.sampling.md import molecular_dynamics
 from kappa_flow.sampling.rattle import rattle
+from kappa_flow.sampling.schedule import Steps, shares
+from kappa_flow.sampling.thermal import cells_for, thermal
 
-__all__ = ["led_by", "sample"]
+__all__ = ["led_by", "reference_calls", "sample"]
 
 
 def sample(
@@ -31,14 +33,18 @@ def sample(
     rattle                 ``initial`` rattled cells           ``frames`` rattled cells
     md        surrogate    ``initial`` rattled cells           ``frames`` of MD by the surrogate
     md        reference    ``frames`` of MD by the reference
+    thermal   surrogate    ``initial`` rattled cells           ``frames`` drawn from its phonons
+    thermal   reference    ``frames`` drawn from its phonons
     ========  ===========  ==================================  ===================================
+
+    MD by the surrogate may return fewer frames: see :func:`molecular_dynamics`.
 
     Parameters
     ----------
     crystal : Crystal
     settings : SamplingSettings
     driver : ForceModel or None
-        What runs the MD; not needed for rattled cells.
+        What runs the MD or gives the phonons; not needed for rattled cells.
     number : int
         Round of the learning loop.
     progress : Progress
@@ -46,18 +52,34 @@ def sample(
     Raises
     ------
     WorkError
-        When the MD blows up, or there is nothing to drive it.
+        When the MD blows up before there is a frame, or there is nothing to drive it.
     """
     seed = (settings.seed, number)
     if settings.method == "rattle":
-        return rattle(crystal, [settings.amplitude] * (settings.frames if number else settings.initial), seed)
-    if settings.driver == "surrogate" and number == 0:
+        count = settings.frames if number else settings.initial
+        return rattle(crystal, [settings.amplitude] * count, seed, settings.strain)
+    if settings.learns and number == 0:
         amplitudes = np.linspace(settings.amplitude, settings.initial_amplitude, settings.initial)
-        return rattle(crystal, amplitudes, seed)
+        return rattle(crystal, amplitudes, seed, settings.strain)
     if settings.method == "none" or driver is None:
         raise WorkError(
             f"sampling.method: {settings.method}",
             f"round {number} has nothing that drives it",
             "Give a reference, or labelled data in dataset.files",
         )
-    return molecular_dynamics(crystal, settings, driver, number, progress)
+    method = thermal if settings.method == "thermal" else molecular_dynamics
+    return method(crystal, settings, driver, number, progress)
+
+
+def reference_calls(crystal: Crystal, settings: SamplingSettings) -> dict[str, int]:
+    """Return the reference calculations all rounds of sampling and labelling take at most, by purpose."""
+    if settings.method == "none":
+        return {}
+    more = {"md": "MD frames", "thermal": "thermal cells", "rattle": "more rattled cells"}[settings.method]
+    if settings.looped:
+        return {"rattled cells": settings.initial, f"{more}, at most": settings.frames * settings.rounds}
+    if settings.method == "thermal":
+        return {"finite displacements": cells_for(crystal), more: settings.frames}
+    # the start of each trajectory is one calculation more
+    steps = sum(Steps.of(settings, share.count).total + 1 for share in shares(settings))
+    return {"MD steps": steps, more: settings.frames}

@@ -268,3 +268,28 @@ def test_doctor_finds_what_is_installed(call) -> None:
     assert found["phono3py"]["works"]
     assert found["engine ase-emt"]["works"]
     assert all(one["works"] or one["remedy"] or not one["needed"] for one in found.values())
+
+
+@pytest.mark.parametrize(
+    ("sampling", "calls"),
+    [
+        ({"driver": "reference", "frames": 3}, {"finite displacements": 2, "thermal cells": 3}),
+        ({"initial": 4, "frames": 3, "budget": 10}, {"rattled cells": 4, "thermal cells, at most": 6}),
+    ],
+)
+def test_check_counts_the_calls_of_thermal_sampling(call, sampling, calls) -> None:
+    call("init", "cu-emt", "cu")
+    config = yaml.safe_load(Path("cu/kappa.yaml").read_text())
+    config["sampling"] = {"method": "thermal", **sampling}
+    Path("cu/kappa.yaml").write_text(yaml.safe_dump(config))
+    assert json.loads(call("check", "cu/kappa.yaml", "--json").out)["reference_calls"] == calls
+
+
+def test_check_warns_where_stresses_have_no_strain_to_be_learned_from(call) -> None:
+    call("init", "cu-emt", "cu")
+    config = yaml.safe_load(Path("cu/kappa.yaml").read_text())
+    config["surrogate"] = {**config["surrogate"], "stress_weight": 0.1}
+    for strain, warned in ((0.0, True), (0.01, False)):
+        config["sampling"]["strain"] = strain
+        Path("cu/kappa.yaml").write_text(yaml.safe_dump(config))
+        assert ("set sampling.strain" in call("check", "cu/kappa.yaml").out) == warned
