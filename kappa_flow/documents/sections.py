@@ -87,8 +87,8 @@ class SamplingSettings(Settings):
 
     @model_validator(mode="after")
     def _budget_holds_the_first_round(self) -> Self:
-        if self.method != "none" and self.budget < (least := self.initial if self.looped else self.frames):
-            raise ValueError(f"budget: {self.budget} is less than the {least} structures of the first round")
+        if self.looped and self.budget < self.initial:
+            raise ValueError(f"budget: {self.budget} is less than initial: {self.initial}")
         return self
 
     @property

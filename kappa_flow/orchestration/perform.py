@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from kappa_flow import graph, pipeline, references
 from kappa_flow.documents import Document, KappaDocument, RunConfig
@@ -25,7 +25,8 @@ from kappa_flow.storage.memo import Finished
 
 ENDED: Final = ("done", "skipped")
 
-_references: dict[tuple[str, str], Reference | None] = {}
+_references: dict[str, tuple[Any, Reference | None]] = {}
+"""By settings: the connection that remembers its labels, and the reference."""
 
 
 class Work:
@@ -179,10 +180,12 @@ def available(database: Database, run: Run) -> dict[str, str]:
 
 
 def _reference(config: RunConfig, database: Database) -> Reference | None:
-    """Return the reference, built once per process and database: loading a model takes seconds."""
+    """Return the reference, built once per process and connection: loading a model takes seconds."""
     if config.reference is None:
         return None
-    key = (json.dumps(config.reference.model_dump(mode="json"), sort_keys=True), str(database.mongo))
-    if key not in _references:
-        _references[key] = references.build(config.reference, database.labels)
-    return _references[key]
+    key = json.dumps(config.reference.model_dump(mode="json"), sort_keys=True)
+    connection, reference = _references.get(key, (None, None))
+    if connection is not database.mongo.client:
+        connection, reference = database.mongo.client, references.build(config.reference, database.labels)
+        _references[key] = connection, reference
+    return reference
