@@ -253,6 +253,8 @@ def _forces(work: _Work) -> ForceSets:
         return forces.evaluate(cells, reference, reference.identity, work.bench.progress)
     (name,) = latest(list(work.documents), "surrogate")
     trained = work.get(name if work.task.round is None else f"surrogate.{work.round}", SurrogateDocument)
+    if cells.fc2 is not None and not trained.knows(len(cells.fc2.numbers)):
+        cells = cells.model_copy(update={"fc2": None})
     potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
     return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
 

@@ -57,3 +57,9 @@ class SurrogateDocument(Document):
     parity: Parity
     warnings: tuple[str, ...] = ()
     """E.g. cutoff passes half the training box."""
+    largest_cell: int | None = None
+    """Atoms of the largest training structure; None in documents older than it."""
+
+    def knows(self, n_atoms: int) -> bool:
+        """Whether it learned from structures of so many atoms."""
+        return self.largest_cell is not None and self.largest_cell >= n_atoms

@@ -21,9 +21,13 @@ from kappa_flow.documents.displacements import DisplacedCells
 from kappa_flow.documents.force_constants import Residuals
 from kappa_flow.documents.sections import ForceConstantsSettings
 from kappa_flow.errors import WorkError
+from kappa_flow.force_constants.carried import carry
 from kappa_flow.force_constants.polar import on_crystal
 from kappa_flow.force_constants.residuals import residuals
 from kappa_flow.interop import phono3py_of
+
+CARRIED = "; fc2 of the larger supercell by Fourier interpolation of the fc3 supercell's"
+"""Said of the solver where no forces of the fc2 cells were computed."""
 
 
 def solve(
@@ -39,6 +43,8 @@ def solve(
     translational and permutation symmetrisation, as ``phono3py-load`` does by default. Random displacements:
     symfc, whose force constants keep all symmetries by construction.
     Each committee member's force constants come from its own forces by the same steps.
+    Where the crystal has a supercell for fc2 and the forces have none of its cells, fc2 is carried over from
+    the fc3 supercell (:func:`carry`).
 
     Parameters
     ----------
@@ -69,10 +75,16 @@ def solve(
     Seko & Togo, Phys. Rev. B 110, 214302 (2024), doi:10.1103/PhysRevB.110.214302.
     """
     placed = None if polar is None else on_crystal(polar, crystal)
-    solver = _Solver(phono3py_of(crystal), displacements, settings.symmetrize)
+    carried = crystal.fc2_supercell is not None and force_sets.fc2 is None
+    box = crystal.model_copy(update={"fc2_supercell": None}) if carried else crystal
+    solver = _Solver(phono3py_of(box), displacements, settings.symmetrize)
     raw, final = solver.run(force_sets.fc3.forces, None if force_sets.fc2 is None else force_sets.fc2.forces)
     fc2, fc3 = np.array(solver.work.fc2), np.array(solver.work.fc3)
     member_fc2, member_fc3 = _members(solver, force_sets, fc2.shape, fc3.shape)
+    if carried:
+        fc2 = carry(fc2, crystal, placed)
+        if member_fc2 is not None:
+            member_fc2 = np.array([carry(member, crystal, placed) for member in member_fc2])
     return ForceConstants(
         fc2=fc2,
         fc3=fc3,
@@ -81,7 +93,7 @@ def solve(
         polar=placed,
         raw=raw,
         final=final,
-        solver=_name(displacements, settings),
+        solver=_name(displacements, settings) + (CARRIED if carried else ""),
     )
 
 

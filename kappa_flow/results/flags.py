@@ -159,6 +159,16 @@ def _residual(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
+def _carried(evidence: Evidence) -> Iterator[Flag]:
+    if evidence.displacements.fc2 is not None and evidence.forces.fc2 is None:
+        yield Flag(
+            name="fc2-interpolated",
+            message="fc2 of the larger supercell is that of the fc3 supercell, Fourier-interpolated: the "
+            "surrogate learned from no cells of its size. Label some, or leave structure.fc2_supercell out",
+            level="note",
+        )
+
+
 def _labels(evidence: Evidence) -> Iterator[Flag]:
     if evidence.dataset is not None and evidence.reference_calls == 0:
         yield Flag(
@@ -234,6 +244,7 @@ _CHECKS: Final[tuple[Callable[[Evidence], Iterator[Flag]], ...]] = (
     _drift,
     _residual,
     _extrapolating,
+    _carried,
     _labels,
     _reference,
 )

@@ -116,6 +116,7 @@ def train(
         history=history,
         parity=parity(*(found.get("test") or found.get("validation") or found["train"])),
         warnings=warnings_of(potential, dataset, settings),
+        largest_cell=int(learned.n_atoms.max()),
     )
 
 
