@@ -7,10 +7,9 @@ their n2p2 models evaluated on the same test files.
 
 Settings are the same for all three elements and those a user gets for such data. They were chosen by the
 force error on a held-out part (15 %) of the molybdenum *training* file at 5.2 Å, not by the test files: 128
-inputs (147.5 against 149.5 meV/Å with 64 after 80 iterations of one member), one layer of 32 neurons (64 learn
-the training part alone, two layers of 32 are at 167 after 80 iterations), limited-memory BFGS (Adam on batches
-of 8 was at 152 with two members, after as long as the former took to 145). In training a tenth of the training
-file decides when to stop.
+inputs (147.5 against 149.5 meV/Å with 64, after 80 iterations of one member), one layer of 32 neurons (64 fit
+the training part alone, two layers of 32 are at 167 after 80 iterations), limited-memory BFGS (145 with two
+members, when Adam on batches of 8 was at 152). In training a tenth of the file decides when to stop.
 """
 
 from __future__ import annotations

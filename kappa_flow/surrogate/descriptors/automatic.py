@@ -17,7 +17,7 @@ linear model of 20 DFT cells at 5, 6, 7, 8 Å: Si 0.84, 0.50, 0.31, 0.30, therma
 (l ≤ 4) 0.123, 0.043, 0.033, 0.030."""
 DIVERSE_NEIGHBOURS = 40
 """The same for diverse data: 5.4 Å in the molybdenum set of Zuo et al., 5.9 Å in silicon and lithium. There
-the networks, not a longer range, say what the read-out cannot, and every neighbour costs them memory and time."""
+networks, not a longer range, say what the read-out cannot; each neighbour costs them memory and time."""
 SPACING = 0.3
 """Spacing of radial centres, in nearest distances."""
 SHELL_GAP = 0.2
