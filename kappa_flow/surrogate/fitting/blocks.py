@@ -22,7 +22,7 @@ class Blocks:
 
     matrices: tuple[Tensor, ...]
     """(n_atoms n_inputs, 3 n_atoms) of every structure."""
-    atoms: tuple[int, ...]
+    atoms: list[int]
     """Atoms of every structure."""
 
     @classmethod
@@ -38,7 +38,7 @@ class Blocks:
         structure : Tensor
             (n_atoms,), ascending.
         """
-        atoms = tuple(torch.bincount(structure).tolist())
+        atoms: list[int] = torch.bincount(structure).tolist()
         if sum(count**2 for count in atoms) > MOST_EMPTY * index.numel():
             return None
         pieces = zip(torch.split(jacobian, atoms), torch.split(index, atoms), strict=True)

@@ -52,6 +52,9 @@ class Recipe:
     """Iterations between looks at the held-out error."""
     patience: int
     """Looks without a better one that end the refinement."""
+    together: bool
+    """Whether members are kept from one iteration, where the held-out error of their mean is least. Each at
+    its own best stops too early: what they learn by heart differs and averages out."""
     precision: torch.dtype
     """Of the stored derivatives; sums and everything else are float64."""
     posterior: bool
@@ -91,6 +94,7 @@ class Recipe:
             first_output=1.0,
             look_every=1,
             patience=6,
+            together=False,
             precision=torch.float64,
             posterior=settings.model == "linear" and settings.uncertainty != "bootstrap",
         )
@@ -114,6 +118,7 @@ class Recipe:
             first_output=0.05,
             look_every=5,
             patience=8,
+            together=True,
             precision=torch.float32,
             posterior=settings.uncertainty == "posterior",
         )

@@ -142,7 +142,10 @@ class Walk:
             said = self.readout.solve(missing) @ table.force_rows.T
         if self.shape is not None:
             said = said + network_forces(table, self.shape, parameters)
-        return (said - table.forces).square().mean(1).sqrt()
+        error = said - table.forces
+        if self.recipe.together:
+            error = error.mean(0, keepdim=True).expand_as(error)
+        return error.square().mean(1).sqrt()
 
     def history(self) -> TrainingHistory:
         """Return the points noted: 0 the read-out alone, 1 the start of the networks, then iterations."""
