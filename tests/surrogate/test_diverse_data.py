@@ -138,9 +138,9 @@ def test_training_on_stresses_lowers_their_error(data):
     assert errors[1].test.stress_rmse < 0.8 * errors[0].test.stress_rmse
 
 
-@pytest.mark.parametrize("cutoff", [5.0, 3.0])
+@pytest.mark.parametrize("cutoff", [5.0, 4.0])
 def test_blocks_give_the_forces_and_their_gradient_that_slots_give(data, cutoff):
-    # 3 Å leaves some structures with more atoms than neighbours, whose slots are not one per atom.
+    # 4 Å leaves some structures with more atoms than neighbours, whose slots are not one per atom.
     functions = functions_for(data, SMALL.model_copy(update={"cutoff": cutoff}))
     compression = Compression.principal(*sample_values(data, functions, 8), 1, 8, 0.3, 0.5)
     table = build_table(data, functions, compression)
