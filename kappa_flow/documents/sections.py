@@ -133,8 +133,9 @@ class SurrogateSettings(Settings):
     committee: Annotated[int, Field(ge=1)] = 8
     """Members; at least 4 are needed for an error bar."""
     cutoff: Positive | Literal["auto"] = 7.0
-    """Å, or ``auto``: a sphere of 70 atoms at the density of the data, at most the smallest cell height.
-    At most half the smallest training box where fc2 is asked of a larger supercell."""
+    """Å, or ``auto``: a sphere of 70 atoms at the density of the data, at most the smallest cell height; for
+    ``diverse`` data a sphere of 40. At most half the smallest training box where fc2 is asked of a larger
+    supercell."""
     long_range: Literal["auto", "off"] = "auto"
     """``auto``: where Born charges are given, the dipole–dipole part is kept outside the potential."""
     radial: Annotated[int, Field(ge=2, le=40)] | None = None
@@ -172,7 +173,7 @@ class SurrogateSettings(Settings):
     them out of training."""
     inputs: Annotated[int, Field(ge=2, le=128)] | None = None
     """Principal components of the symmetry functions the networks see, fewer where the data are few; None:
-    32, or for ``diverse`` data 64 within 2 GiB of stored derivatives."""
+    32, or for ``diverse`` data 128 within 2 GiB of stored derivatives."""
     hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = ()
     """Neurons per hidden layer; empty: for ``crystal`` one layer as wide as the inputs, which starts from the
     curvature solved in closed form, for ``diverse`` one of 32."""

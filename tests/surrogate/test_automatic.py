@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from ase.build import bulk
-from surrogate_cases import copper, one, salt
+from surrogate_cases import battered_copper, copper, one, salt
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate.descriptors.automatic import suggest
@@ -32,6 +32,19 @@ def test_no_atom_meets_its_own_image():
     cross = np.cross(atoms.cell[1], atoms.cell[2]), np.cross(atoms.cell[2], atoms.cell[0])
     heights = [atoms.get_volume() / np.linalg.norm(normal) for normal in cross]
     assert found.cutoff <= min(heights)
+
+
+def test_diverse_data_get_a_smaller_sphere_that_no_small_cell_narrows():
+    data = battered_copper(4)
+    found = suggest(data, diverse=True)
+    volume = float(np.abs(np.linalg.det(data.cells)).sum() / data.n_atoms.sum())
+    # A sphere of 40 neighbours and the atom itself; the cutoff is rounded to 0.1 Å.
+    assert found.cutoff == pytest.approx((3 * 41 * volume / (4 * np.pi)) ** (1 / 3), abs=0.051)
+    functions = functions_for(data, SurrogateSettings(cutoff="auto", regime="diverse"))
+    assert functions.basis.cutoff == found.cutoff
+    assert len(functions.basis.centers) == 8
+    single = one(bulk("Cu", cubic=False))
+    assert suggest(single, diverse=True).cutoff > float(single.heights.min())
 
 
 def test_auto_is_what_the_suggestion_says_and_numbers_given_stay():

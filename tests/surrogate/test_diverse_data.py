@@ -8,6 +8,7 @@ from surrogate_cases import battered_copper, copper, one, salt, salt_functions
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate import train
 from kappa_flow.surrogate.compression import Compression
+from kappa_flow.surrogate.fitting.blocks import Blocks
 from kappa_flow.surrogate.fitting.committee import Equations, network_forces
 from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_values
 from kappa_flow.surrogate.fitting.recipe import Recipe, shows_one_crystal
@@ -135,6 +136,36 @@ def test_training_on_stresses_lowers_their_error(data):
     stresses = [document.train.stress_rmse for document in errors]
     assert stresses[0] > stresses[1] > stresses[2]
     assert errors[1].test.stress_rmse < 0.8 * errors[0].test.stress_rmse
+
+
+@pytest.mark.parametrize("cutoff", [5.0, 4.0])
+def test_blocks_give_the_forces_and_their_gradient_that_slots_give(data, cutoff):
+    # 4 Å leaves some structures with more atoms than neighbours, whose slots are not one per atom.
+    functions = functions_for(data, SMALL.model_copy(update={"cutoff": cutoff}))
+    compression = Compression.principal(*sample_values(data, functions, 8), 1, 8, 0.3, 0.5)
+    table = build_table(data, functions, compression)
+    shape = NetworkShape(1, 8, (8,))
+    parameters = shape.random(3, 0.1, torch.Generator().manual_seed(0)).requires_grad_()
+    blocks = Blocks.of(table.jacobian, table.index, table.structure)
+    assert blocks is not None
+    said = [
+        network_forces(table, shape, parameters),
+        blocks.forces(shape.slopes(parameters, table.inputs, table.species)),
+    ]
+    slopes = [torch.autograd.grad(one.square().sum(), parameters)[0] for one in said]
+    # The same sums in another order: 1e3 terms of 2e-16.
+    assert torch.allclose(said[0], said[1], atol=1e-12 * float(said[0].detach().abs().max()))
+    assert torch.allclose(slopes[0], slopes[1], atol=1e-11 * float(slopes[0].abs().max()))
+
+
+def test_large_structures_have_no_blocks():
+    jacobian, index = torch.zeros(100, 2, 30, 3), torch.zeros(100, 30, dtype=torch.int64)
+    assert Blocks.of(jacobian, index, torch.zeros(100, dtype=torch.int64)) is None
+
+
+def test_random_networks_start_as_nearly_nothing_beside_the_readout(trained):
+    readout, start = trained.history.train_force_rmse[:2]
+    assert abs(start - readout) < 0.01 * readout
 
 
 def test_single_precision_derivatives_change_forces_by_rounding_only(data):

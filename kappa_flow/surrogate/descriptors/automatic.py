@@ -15,6 +15,9 @@ NEIGHBOURS = 70
 """Neighbours the automatic cutoff holds: 7.0 Å in silicon, 7.2 Å in NaCl. Held-out force errors (meV/Å) of a
 linear model of 20 DFT cells at 5, 6, 7, 8 Å: Si 0.84, 0.50, 0.31, 0.30, thermal Si 24.6, 14.2, 8.1, 8.1, NaCl
 (l ≤ 4) 0.123, 0.043, 0.033, 0.030."""
+DIVERSE_NEIGHBOURS = 40
+"""The same for diverse data: 5.4 Å in the molybdenum set of Zuo et al., 5.9 Å in silicon and lithium. There
+networks, not a longer range, say what the read-out cannot; each neighbour costs them memory and time."""
 SPACING = 0.3
 """Spacing of radial centres, in nearest distances."""
 SHELL_GAP = 0.2
@@ -47,7 +50,7 @@ class Suggestion:
         )
 
 
-def suggest(structures: Structures) -> Suggestion:
+def suggest(structures: Structures, *, diverse: bool = False) -> Suggestion:
     """Return cutoff and number of radial functions for a set of structures.
 
     The cutoff is the radius of a sphere that holds ``NEIGHBOURS`` atoms at the mean density of the set,
@@ -60,12 +63,16 @@ def suggest(structures: Structures) -> Suggestion:
     ----------
     structures : Structures
         Cells with at least one atom each.
+    diverse : bool
+        ``DIVERSE_NEIGHBOURS`` instead, and no bound from the cells: among many sizes of cells the smallest
+        (two atoms in a strained one) says nothing about the others.
     """
     volumes = np.abs(np.linalg.det(structures.cells))
     box = float(structures.heights.min())
     density = float(structures.n_atoms.sum() / volumes.sum())
-    sphere = (3.0 * (NEIGHBOURS + 1) / (4.0 * math.pi * density)) ** (1.0 / 3.0)
-    cutoff = min(round(sphere, 1), math.floor(10.0 * box) / 10.0)
+    most = DIVERSE_NEIGHBOURS if diverse else NEIGHBOURS
+    sphere = round((3.0 * (most + 1) / (4.0 * math.pi * density)) ** (1.0 / 3.0), 1)
+    cutoff = sphere if diverse else min(sphere, math.floor(10.0 * box) / 10.0)
     elements = sorted(set(structures.numbers.tolist()))
     found = find_neighbors(structures.geometry([0]), elements, cutoff)
     lengths = np.sort(found.vectors.norm(dim=-1).numpy(), axis=1)

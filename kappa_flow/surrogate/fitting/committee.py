@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from kappa_flow.surrogate.fitting.blocks import Blocks
 from kappa_flow.surrogate.fitting.design import Table, quadratic_rows
 from kappa_flow.surrogate.fitting.linear import Ridge
 from kappa_flow.surrogate.network import NetworkShape
@@ -46,14 +47,34 @@ class Equations:
         """Return the design of the products of inputs, (n_rows, n_elements n_inputs (n_inputs + 1)/2)."""
         return self.join(*quadratic_rows(self.table, n_elements))
 
+    @cached_property
+    def blocks(self) -> Blocks | None:
+        """Derivatives of the inputs structure by structure; None where that pays not."""
+        table = self.table
+        if table.jacobian.dtype == torch.float64:
+            return None
+        return Blocks.of(table.jacobian, table.index, table.structure)
+
     def network(self, shape: NetworkShape, parameters: Tensor) -> Tensor:
         """Return what the networks say, (n_members, n_rows); differentiable in the parameters."""
         table = self.table
+        if self.blocks is not None:
+            return self._network_by_blocks(shape, parameters, self.blocks)
         slopes = shape.slopes(parameters, table.inputs, table.species)
         single = shape.energies(parameters, table.inputs, table.species).T
         energies = single.new_zeros(len(table.energies), single.shape[1])
         energies = energies.index_add(0, table.structure, single)
         return self.join(_forces(table, slopes).T, energies, _virials(table, slopes).T).T
+
+    def _network_by_blocks(self, shape: NetworkShape, parameters: Tensor, blocks: Blocks) -> Tensor:
+        """Return the same with the networks in the precision of the stored derivatives."""
+        table, kind = self.table, parameters.dtype
+        parameters, inputs = parameters.to(table.jacobian.dtype), table.inputs.to(table.jacobian.dtype)
+        slopes = shape.slopes(parameters, inputs, table.species)
+        single = torch.split(shape.energies(parameters, inputs, table.species), blocks.atoms, dim=1)
+        energies = torch.stack([part.sum(1) for part in single])
+        virials = _virials(table, slopes.to(kind)).T
+        return self.join(blocks.forces(slopes).T.to(kind), energies.to(kind), virials).T
 
     def join(self, forces: Tensor, energies: Tensor, virials: Tensor) -> Tensor:
         """Stack force rows, weighted energy rows freed of their composition part, weighted virial rows."""

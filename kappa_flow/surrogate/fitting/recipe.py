@@ -46,10 +46,15 @@ class Recipe:
     """Inputs keep this power of their relative standard deviation; 0 whitens."""
     closed_start: bool
     """Start from the curvature solved in closed form."""
+    first_output: float
+    """Random networks beside a read-out start with about this part of what it leaves."""
     look_every: int
     """Iterations between looks at the held-out error."""
     patience: int
     """Looks without a better one that end the refinement."""
+    together: bool
+    """Whether members are kept from one iteration, where the held-out error of their mean is least. Each at
+    its own best stops too early: what they learn by heart differs and averages out."""
     precision: torch.dtype
     """Of the stored derivatives; sums and everything else are float64."""
     posterior: bool
@@ -68,10 +73,9 @@ class Recipe:
         cutoff : float
             Å, decided by now.
         """
-        regime = settings.regime
-        if regime == "auto":
-            regime = "crystal" if shows_one_crystal(learned) else "diverse"
-        return cls._crystal(settings) if regime == "crystal" else cls._diverse(learned, settings, cutoff)
+        if is_diverse(learned, settings):
+            return cls._diverse(learned, settings, cutoff)
+        return cls._crystal(settings)
 
     @classmethod
     def _crystal(cls, settings: SurrogateSettings) -> Self:
@@ -87,8 +91,10 @@ class Recipe:
             spread=0.1,
             damping=0.0,
             closed_start=True,
+            first_output=1.0,
             look_every=1,
             patience=6,
+            together=False,
             precision=torch.float64,
             posterior=settings.model == "linear" and settings.uncertainty != "bootstrap",
         )
@@ -99,7 +105,7 @@ class Recipe:
         per_input = 12.0 * len(learned.numbers) * slots
         most = max(8, int(JACOBIAN_MEMORY * 2**30 / per_input))
         return cls(
-            inputs=settings.inputs or min(64, most),
+            inputs=settings.inputs or min(128, most),
             hidden=settings.hidden or (32,),
             iterations=400 if settings.iterations is None else settings.iterations,
             energy_weight=20.0 if settings.energy_weight is None else settings.energy_weight,
@@ -109,8 +115,10 @@ class Recipe:
             spread=0.3,
             damping=0.5,
             closed_start=False,
+            first_output=0.05,
             look_every=5,
             patience=8,
+            together=True,
             precision=torch.float32,
             posterior=settings.uncertainty == "posterior",
         )
@@ -126,6 +134,13 @@ class Recipe:
         atoms = counts.sum(1)
         unit = atoms.rsqrt() if self.per_root_atoms else torch.ones_like(atoms)
         return self.energy_weight * unit, self.stress_weight * unit
+
+
+def is_diverse(dataset: Dataset, settings: SurrogateSettings) -> bool:
+    """Whether the regime is ``diverse``, by the settings or by what the data look like."""
+    if settings.regime == "auto":
+        return not shows_one_crystal(dataset)
+    return settings.regime == "diverse"
 
 
 def shows_one_crystal(dataset: Dataset) -> bool:

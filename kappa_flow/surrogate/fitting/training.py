@@ -26,7 +26,7 @@ from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_valu
 from kappa_flow.surrogate.fitting.lasso import Lasso
 from kappa_flow.surrogate.fitting.posterior import Posterior
 from kappa_flow.surrogate.fitting.quality import assess, parity, warnings_of
-from kappa_flow.surrogate.fitting.recipe import Recipe
+from kappa_flow.surrogate.fitting.recipe import Recipe, is_diverse
 from kappa_flow.surrogate.fitting.walk import Walk
 from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
@@ -94,7 +94,9 @@ def train(
     """
     _check(dataset)
     if larger_cells:
-        asked = suggest(dataset).cutoff if settings.cutoff == "auto" else settings.cutoff
+        asked = settings.cutoff
+        if asked == "auto":
+            asked = suggest(dataset, diverse=is_diverse(dataset, settings)).cutoff
         settings = settings.model_copy(update={"cutoff": min(asked, float(dataset.heights.min()) / 2)})
     split = Split.draw(len(dataset), settings)
     learned = dataset.subset(split.train)
@@ -135,14 +137,17 @@ def functions_for(dataset: Dataset, settings: SurrogateSettings) -> Functions:
 
     Without numbers in the settings: 8, 6 or 4 radial functions and l up to 8, 6 or 4 for one, two
     or more elements, which keeps the number of functions per atom between 330 and 600. ``cutoff: auto`` is
-    :func:`automatic.suggest`'s, and there may be fewer radial functions for it.
+    :func:`automatic.suggest`'s, and in a crystal there may be fewer radial functions for it.
     """
     elements = tuple(sorted(set(dataset.numbers.tolist())))
     default = {1: 8, 2: 6}.get(len(elements), 4)
     cutoff, count = settings.cutoff, settings.radial or default
     if cutoff == "auto":
-        found = suggest(dataset)
-        cutoff, count = found.cutoff, settings.radial or min(default, found.radial)
+        diverse = is_diverse(dataset, settings)
+        found = suggest(dataset, diverse=diverse)
+        cutoff = found.cutoff
+        if settings.radial is None and not diverse:
+            count = min(default, found.radial)
     first = find_neighbors(dataset.geometry([0]), elements, cutoff)
     nearest = float(first.vectors.norm(dim=-1).min())
     l_max = default if settings.l_max is None else settings.l_max

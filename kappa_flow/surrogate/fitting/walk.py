@@ -59,22 +59,24 @@ class Walk:
 
     def run(self, regularization: float | None, generator: torch.Generator) -> Tensor:
         """Return the parameters of the networks, (n_members, n_parameters); zeros where they do not help."""
-        shape, recipe, members = self.shape, self.recipe, len(self.readout.weights)
+        shape, recipe, readout = self.shape, self.recipe, self.readout
         assert shape is not None  # noqa: S101 - run is for networks
-        target = self.equations.target.expand(members, -1)
-        unit = float(self.readout.rest(target).square().mean().sqrt())
+        target = self.equations.target.expand(len(readout.weights), -1)
+        unit = float(readout.rest(target).square().mean().sqrt())
         start = self._start(regularization, generator, unit)
         if start is None:
-            nothing = target.new_zeros(members, shape.n_parameters)
+            nothing = target.new_zeros(len(target), shape.n_parameters)
             self.look(0, nothing)
             return nothing
-        if self.readout.ridge is not None:
+        if readout.ridge is not None:
             self.look(0, torch.zeros_like(start))
         self.look(1, start)
         scale = torch.ones_like(start)
         outputs = start[:, -shape.n_outputs :].abs().mean(1, keepdim=True)
+        if readout.ridge is not None and not self._closed:
+            outputs = outputs / recipe.first_output
         scale[:, -shape.n_outputs :] = outputs.clamp_min(1e-300)
-        loss = Projected(self.equations, self.readout, shape, scale, unit)
+        loss = Projected(self.equations, readout, shape, scale, unit)
 
         def visit(iteration: int, point: Tensor) -> bool:
             self.progress(iteration, recipe.iterations, "training iterations")
@@ -85,17 +87,28 @@ class Walk:
         minimise(loss, start / scale, recipe.iterations, visit)
         return self.kept
 
+    @property
+    def _closed(self) -> bool:
+        """Whether networks start from the curvature solved in closed form."""
+        shape, recipe = self.shape, self.recipe
+        return (
+            recipe.closed_start
+            and self.readout.ridge is not None
+            and shape is not None
+            and len(shape.hidden) == 1
+        )
+
     def _start(self, regularization: float | None, generator: torch.Generator, unit: float) -> Tensor | None:
         """Return the first parameters: the best quadratic form if it helps, or random layers."""
         shape, readout = self.shape, self.readout
         assert shape is not None  # noqa: S101 - run is for networks
-        if self.recipe.closed_start and readout.ridge is not None and len(shape.hidden) == 1:
+        if self._closed:
             return curvature_start(self.equations, shape, readout, regularization)
         spread = float(self.equations.table.inputs.std(0).square().mean().sqrt())
         start = shape.random(len(readout.weights), spread, generator)
         if readout.ridge is None:
             return output_start(self.equations, shape, start, readout.weights)
-        start[:, -shape.n_outputs :] *= unit
+        start[:, -shape.n_outputs :] *= self.recipe.first_output * unit
         return start
 
     def missing(self, parameters: Tensor) -> Tensor:
@@ -129,7 +142,10 @@ class Walk:
             said = self.readout.solve(missing) @ table.force_rows.T
         if self.shape is not None:
             said = said + network_forces(table, self.shape, parameters)
-        return (said - table.forces).square().mean(1).sqrt()
+        error = said - table.forces
+        if self.recipe.together:
+            error = error.mean(0, keepdim=True).expand_as(error)
+        return error.square().mean(1).sqrt()
 
     def history(self) -> TrainingHistory:
         """Return the points noted: 0 the read-out alone, 1 the start of the networks, then iterations."""
