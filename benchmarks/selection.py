@@ -4,7 +4,8 @@ Run by hand: ``python benchmarks/selection.py [--json] [--cases si-rattled] [--o
 cells of the set are the pool; each method orders them, knowing no label; the linear read-out is fitted to the
 forces of the first n; κ(300 K), RTA, no isotopes, from its forces on phono3py's displaced cells is compared
 with the truth on the same mesh (7×7×7 unless given). Truth: silicon 111 DFT finite-difference cells; NaCl
-symfc on all 100 cells. In NaCl fc2 is the DFT one of 4×4×4 cells in both, so that the selection decides fc3.
+symfc on all 100 cells. ``si-unequal`` are 30 cells in which all atoms move and the 111 in which one or two do.
+In NaCl fc2 is the DFT one of 4×4×4 cells in both, so that the selection decides fc3.
 Rows that FILE holds already are not done again.
 """
 
@@ -108,7 +109,11 @@ class Case:
 def silicon(name: str, counts: tuple[int, ...], mesh: list[int]) -> Case:
     truth, forces = si.finite_differences()
     target = peers.from_forces(truth, forces, mesh)
-    images = si.read_cells(si.DATA / si.SETS[name], 200)
+    if name == "unequal":
+        images = si.read_cells(si.DATA / si.SETS["random"], 30)
+        images += si.read_cells(si.DATA / "fd_truth" / "fd_displaced_111.extxyz.xz", 111)
+    else:
+        images = si.read_cells(si.DATA / si.SETS[name], 200)
     settings = SurrogateSettings(model="linear")
     return Case.of(images, truth, settings, lambda f: peers.from_forces(truth, f, mesh), target, counts)
 
@@ -133,9 +138,10 @@ def salt(counts: tuple[int, ...], mesh: list[int]) -> Case:
 
 
 CASES: dict[str, Callable[[list[int]], Case]] = {
-    "si-rattled": lambda mesh: silicon("random", (2, 3, 4, 5, 6, 8), mesh),
-    "si-thermal": lambda mesh: silicon("thermal", (4, 6, 8, 12, 16), mesh),
-    "nacl": lambda mesh: salt((1, 2, 3, 4, 5), mesh),
+    "si-rattled": lambda mesh: silicon("random", (2, 3, 4, 6, 8), mesh),
+    "si-thermal": lambda mesh: silicon("thermal", (6, 10, 14, 18), mesh),
+    "si-unequal": lambda mesh: silicon("unequal", (4, 6, 12), mesh),
+    "nacl": lambda mesh: salt((1, 2, 3, 4), mesh),
 }
 
 

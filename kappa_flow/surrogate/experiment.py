@@ -45,7 +45,7 @@ class Experiment:
 
     Between groups the information matrix misleads: it takes the largest displacements, whose forces a linear
     read-out describes worst. Stillinger–Weber silicon, rattled cells of 0.01–0.1 Å and MD of 50–600 K in one
-    pool: d-optimal took nothing but 600 K, and fc3 of its first four cells was 0.6–0.8 % wrong, that of random
+    pool: d-optimal took nothing but 600 K; fc3 of its first four cells was 0.6–0.8 % wrong, that of random
     ones 0.1–0.3 % (two pools).
     """
 

@@ -102,6 +102,14 @@ def test_a_structure_that_is_labelled_already_is_chosen_last(method):
     assert experiment.choose(6, method)[-1] == 3
 
 
+def test_a_rotated_copy_of_a_labelled_structure_teaches_as_little_as_the_structure_itself():
+    first, *others = (displaced(0.05, seed) for seed in range(4))
+    rotated = first.copy()
+    rotated.positions = np.roll(first.positions, 1, axis=1)
+    experiment = Experiment(batch([rotated, *others]), SETTINGS, labelled=batch([first]))
+    assert experiment.choose(4, "d-optimal")[-1] == 0
+
+
 @pytest.mark.parametrize("method", ["d-optimal", "displaced-cells", "farthest-point"])
 def test_the_perfect_crystal_teaches_nothing(method):
     images = [displaced(0.05, seed) for seed in range(4)]
