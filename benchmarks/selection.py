@@ -4,8 +4,8 @@ Run by hand: ``python benchmarks/selection.py [--json] [--cases si-rattled] [--o
 cells of the set are the pool; each method orders them, knowing no label; the linear read-out is fitted to the
 forces of the first n; κ(300 K), RTA, no isotopes, from its forces on phono3py's displaced cells is compared
 with the truth on the same mesh (7×7×7 unless given). Truth: silicon 111 DFT finite-difference cells; NaCl
-symfc on all 100 cells. ``si-unequal`` are 30 cells in which all atoms move and the 111 in which one or two do.
-In NaCl fc2 is the DFT one of 4×4×4 cells in both, so that the selection decides fc3.
+symfc on all 100 cells. ``si-unequal`` are 30 cells in which all atoms move and the 111
+in which one or two do. In NaCl fc2 is the DFT one of 4×4×4 cells in both, so that the selection decides fc3.
 Rows that FILE holds already are not done again.
 """
 
@@ -162,7 +162,8 @@ def summary(rows: dict[str, Any], case: str, method: str, seeds: int) -> dict[st
     for within in WITHIN:
         needed = [calls(row, within) for row in found]
         result[f"calls_{within:g}"] = needed
-        result[f"median_{within:g}"] = float(np.median([np.inf if n is None else n for n in needed]))
+        median = float(np.median([np.inf if n is None else n for n in needed]))
+        result[f"median_{within:g}"] = median if np.isfinite(median) else None
     result["median_error"] = {n: float(np.median([abs(row[n]) for row in found])) for n in found[0]}
     return result
 
