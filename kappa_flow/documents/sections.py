@@ -15,6 +15,7 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(gt=0, le=10000)]
 Repeats = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+Selection = Literal["d-optimal", "displaced-cells", "farthest-point", "random"]
 Units = Literal["atomic", "metal"]
 IntMatrix3 = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 
@@ -75,6 +76,13 @@ class SamplingSettings(Settings):
     trust: Positive = 20.0
     """MD by the surrogate ends, that frame included, where an atom is this far outside the training data
     (``Potential.extrapolation``; 1 is their edge). What was measured: docs/stages/2-sampling.md."""
+    selection: Selection = "d-optimal"
+    """Which candidates are labelled. ``d-optimal``: those whose forces tell most about the weights of the
+    linear read-out; ``displaced-cells``: most about the forces on phono3py's displaced cells;
+    ``farthest-point``: those whose atoms are least like any labelled; ``random``. Each temperature keeps its
+    share."""
+    candidates: Annotated[int, Field(ge=1)] = 1
+    """Candidates made for each structure labelled; 1: every one is labelled and nothing is selected."""
     timestep: Positive = 2.0
     """fs."""
     friction: Positive = 0.02

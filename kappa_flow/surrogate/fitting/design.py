@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from kappa_flow.documents.dataset import Dataset
+from kappa_flow.documents.structures import Structures
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.surrogate.compression import Compression
 from kappa_flow.surrogate.descriptors.symmetry import Functions
@@ -94,7 +95,7 @@ def build_table(
     return Table(**whole, jacobian=jacobian, index=index, structure=owner)
 
 
-def sample_values(dataset: Dataset, functions: Functions, most: int) -> tuple[Tensor, Tensor]:
+def sample_values(dataset: Structures, functions: Functions, most: int) -> tuple[Tensor, Tensor]:
     """Return functions (n_atoms, n_functions) and species of ``most`` structures spread over the set."""
     chosen = torch.linspace(0, len(dataset) - 1, min(most, len(dataset))).round().long().tolist()
     parts = [part[2:] for part in functions_of(functions, dataset.geometry(chosen), MOST_CENTRES)]

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.documents.structures import Structures
 from kappa_flow.surrogate.descriptors.symmetry import Functions
 from kappa_flow.surrogate.fitting.force_rows import rows_of
 from kappa_flow.surrogate.fitting.linear import Ridge
@@ -170,7 +171,7 @@ def cur_order(columns: Tensor, most: int | None = None) -> list[int]:
     return order
 
 
-def design(dataset: Dataset, functions: Functions) -> Tensor:
+def design(dataset: Structures, functions: Functions) -> Tensor:
     """Return X of F = X w for all structures, (3 n_atoms, n_elements n_functions)."""
     rows = []
     for number in range(len(dataset)):

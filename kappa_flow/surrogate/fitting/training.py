@@ -11,6 +11,7 @@ from torch import Tensor
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.force_constants import PolarTensors
 from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.documents.structures import Structures
 from kappa_flow.documents.surrogate import SurrogateDocument, TrainingHistory
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import Progress, quiet
@@ -132,8 +133,8 @@ def _check(dataset: Dataset) -> None:
         raise InputError("data set forces", "all are zero", "Displace the atoms")
 
 
-def functions_for(dataset: Dataset, settings: SurrogateSettings) -> Functions:
-    """Return symmetry functions for the elements and distances of a data set.
+def functions_for(dataset: Structures, settings: SurrogateSettings) -> Functions:
+    """Return symmetry functions for the elements and distances of a set of structures.
 
     Without numbers in the settings: 8, 6 or 4 radial functions and l up to 8, 6 or 4 for one, two
     or more elements, which keeps the number of functions per atom between 330 and 600. ``cutoff: auto`` is
