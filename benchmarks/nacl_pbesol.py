@@ -160,7 +160,12 @@ def polynomial(count: int, truth: Truth) -> dict[str, Any]:
     fc2_forces = peers.from_rest(mlp, ph3.phonon_supercells_with_displacements, ph3.phonon_supercell)
     kappa = peers.from_forces(ph3, fc3_forces, MESH, fc2_forces)
     assert ph3.fc2 is not None
+    small = Phono3py(ph3.unitcell, [2, 2, 2], "F", log_level=0)
+    small.nac_params = dict(truth.nac)
+    small.generate_displacements(distance=0.03)
+    interpolated = peers.from_forces(small, fc3_forces, MESH)
     return compare(truth, kappa, np.array(ph3.fc2)) | {
+        "kappa_error_percent_fc2_of_2x2x2": 100 * (interpolated / truth.kappa - 1),
         "force_rmse_held_out": polynomial_rmse(mlp, read_cells(TRAINING, 100)[-HELD_OUT:]),
         "force_rmse_4x4x4": polynomial_rmse(mlp, read_cells(LARGER, 2)),
         "train_seconds": seconds,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.documents.structures import Structures
 
 JACOBIAN_MEMORY = 2.0
 """GiB the stored derivatives of the network inputs may take."""
@@ -136,14 +137,14 @@ class Recipe:
         return self.energy_weight * unit, self.stress_weight * unit
 
 
-def is_diverse(dataset: Dataset, settings: SurrogateSettings) -> bool:
+def is_diverse(dataset: Structures, settings: SurrogateSettings) -> bool:
     """Whether the regime is ``diverse``, by the settings or by what the data look like."""
     if settings.regime == "auto":
         return not shows_one_crystal(dataset)
     return settings.regime == "diverse"
 
 
-def shows_one_crystal(dataset: Dataset) -> bool:
+def shows_one_crystal(dataset: Structures) -> bool:
     """Whether all structures have one composition and one density, to 0.3 %.
 
     A vacancy in 300 sites, a strain of 0.1 % or another phase is more than that.
@@ -159,7 +160,7 @@ def shows_one_crystal(dataset: Dataset) -> bool:
     return True
 
 
-def _density(dataset: Dataset) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _density(dataset: Structures) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return atoms per Å³ of every structure."""
     found: np.ndarray[tuple[int], np.dtype[np.float64]] = dataset.n_atoms / np.abs(
         np.linalg.det(dataset.cells)
