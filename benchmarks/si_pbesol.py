@@ -30,6 +30,7 @@ from kappa_flow import graph, pipeline
 from kappa_flow.documents import Conductivity, Dataset, RunConfig, SurrogateDocument
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.interop import structures_from_ase
+from kappa_flow.stages import Bench
 from kappa_flow.surrogate import Potential, train
 
 DATA = Path(os.environ.get("KAPPA_FLOW_DATA", Path(__file__).parents[2] / "shared" / "data")) / "si_pbesol"
@@ -111,7 +112,7 @@ def labelled_cells(path: Path, count: int) -> Dataset:
     config = config_for(path, count, {})
     documents = pipeline.inputs(config)
     for task in graph.tasks(config):
-        documents[task.name] = found = pipeline.perform(task, config, documents, pipeline.Bench())
+        documents[task.name] = found = pipeline.perform(task, config, documents, Bench())
         if isinstance(found, Dataset):
             return found
     raise LookupError("the run makes no data set")

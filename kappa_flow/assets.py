@@ -26,8 +26,23 @@ def template(name: str) -> Path:
     """
     root = folder("templates")
     names = sorted(path.name for path in root.iterdir() if (path / "kappa.yaml").is_file())
+    return root / _among(name, names, "template")
+
+
+def workflow(name: str) -> Path:
+    """Return the file of the workflow ``name``.
+
+    Raises
+    ------
+    InputError
+        When no workflow has that name.
+    """
+    root = folder("workflows")
+    return root / f"{_among(name, sorted(path.stem for path in root.glob('*.yaml')), 'workflow')}.yaml"
+
+
+def _among(name: str, names: list[str], what: str) -> str:
     if name not in names:
-        raise InputError(
-            f"template {name!r}", f"there is none of that name; {nearest(name, names)}", "Choose one of them"
-        )
-    return root / name
+        reason = f"there is none of that name; {nearest(name, names)}"
+        raise InputError(f"{what} {name!r}", reason, "Choose one of them")
+    return name

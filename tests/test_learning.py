@@ -152,3 +152,15 @@ def test_one_crashed_label_stops_no_other_and_is_redone_alone(
     assert len(computed) == 5  # four and the one that crashed
     assert isinstance(database.get(database.runs.steps(run)["dataset.0"].document), Dataset)
     assert np.isfinite(outcome.kappa.kappa).all()
+
+
+def test_of_many_candidates_the_frames_asked_for_are_labelled(tmp_path: Path) -> None:
+    settings = config(tmp_path, tolerance=None, budget=6, candidates=5, selection="d-optimal")
+    chosen = pipeline.run_all(settings)["sampling.1"]
+    plain = pipeline.run_all(config(tmp_path, tolerance=None, budget=6))["sampling.1"]
+    many = pipeline.run_all(config(tmp_path, tolerance=None, budget=14, frames=10))["sampling.1"]
+    assert len(chosen) == len(plain) == 2
+    pool = many.positions.reshape(10, -1)
+    places = [int(np.flatnonzero((pool == cell).all(axis=1))[0]) for cell in chosen.positions.reshape(2, -1)]
+    assert len(set(places)) == 2  # two of the ten
+    assert places != [0, 1]  # and not the first two, which no selection would take

@@ -8,6 +8,7 @@ from kappa_flow import pipeline
 from kappa_flow.documents import RunConfig
 from kappa_flow.errors import WorkError
 from kappa_flow.graph import Task
+from kappa_flow.stages import PERFORM, Bench
 
 CONFIG = RunConfig.model_validate({"structure": {"file": "POSCAR"}, "reference": {"engine": "ase-emt"}})
 
@@ -26,8 +27,8 @@ def test_a_panic_of_a_rust_library_is_failed_work_and_ctrl_c_stays_ctrl_c(
     def broken(work: object) -> None:
         raise raised
 
-    monkeypatch.setitem(pipeline._PERFORM, "bte", broken)
+    monkeypatch.setitem(PERFORM, "bte", broken)
     with pytest.raises(seen) as caught:
-        pipeline.perform(Task("bte"), CONFIG, {}, pipeline.Bench())
+        pipeline.perform(Task("bte"), CONFIG, {}, Bench())
     if seen is WorkError:
         assert str(caught.value).startswith("task bte: a library broke down: index out of bounds.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kappa_flow.cli.live import Live
     from kappa_flow.documents import Document, KappaDocument, RunConfig
     from kappa_flow.graph import Task
-    from kappa_flow.pipeline import Bench
     from kappa_flow.results.task_graph import TaskTime
+    from kappa_flow.stages import Bench
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,10 @@ def _by_fireworks(settings: RunConfig, folder: Path, db: str | None, live: Live)
 def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
     from kappa_flow import graph, pipeline, references
     from kappa_flow.cli.deliver import deliver, kappa_of
+    from kappa_flow.stages import Bench
 
     documents: dict[str, Document] = dict(pipeline.inputs(settings))
-    bench = pipeline.Bench(references.build(settings.reference))
+    bench = Bench(references.build(settings.reference))
     queue, times = graph.tasks(settings), []
     while queue:
         task = queue.pop(0)
@@ -176,9 +177,7 @@ def _perform(
     live(TaskEvent("here", task.name, "started"))
     started = time.perf_counter()
     try:
-        documents[task.name] = pipeline.perform(
-            task, settings, documents, pipeline.Bench(bench.reference, progress)
-        )
+        documents[task.name] = pipeline.perform(task, settings, documents, replace(bench, progress=progress))
     except Exception as error:
         live(TaskEvent("here", task.name, "failed", message=str(error)))
         raise

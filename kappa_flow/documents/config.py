@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import yaml
 from pydantic import ValidationError, model_validator
 
+from kappa_flow import assets
 from kappa_flow.documents.engines import EngineSettings
 from kappa_flow.documents.sections import (
     BteSettings,
@@ -99,6 +100,8 @@ class RunConfig(Settings):
     def from_mapping(cls, data: object, folder: Path, name: str = "config") -> Self:
         """Validate plain data; relative paths are taken from ``folder``.
 
+        ``workflow: NAME`` beside the sections takes the settings of that workflow where none are given.
+
         Raises
         ------
         InputError
@@ -106,6 +109,8 @@ class RunConfig(Settings):
         """
         if not isinstance(data, dict):
             raise InputError(name, "holds no mapping of sections", "`kappa-flow init` writes a valid one")
+        if "workflow" in data:
+            data = _overlaid(dict(data))
         try:
             config = cls.model_validate(data)
         except ValidationError as error:
@@ -154,6 +159,17 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(str(key.value))
         return dict(super().construct_mapping(node, deep))
+
+
+def _overlaid(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections of a run config laid over those of the workflow it names."""
+    chosen = assets.workflow(str(data.pop("workflow")))
+    under = yaml.safe_load(chosen.read_text(encoding="utf-8"))["config"]
+    laid = {
+        name: {**section, **given} if isinstance(given := data.get(name, {}), dict) else given
+        for name, section in under.items()
+    }
+    return {**data, **laid}
 
 
 def _map_paths(value: Any, change: Callable[[Path], object]) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Self
 
+import numpy as np
 from pydantic import Field
 
-from kappa_flow.arrays import FloatArray, Shape
+from kappa_flow.arrays import FloatArray, IntArray, Shape
 from kappa_flow.documents.structures import Structures
 
 
@@ -28,3 +30,15 @@ class Snapshots(Structures):
     driver's training data); ``left the training data after`` (fs) or ``blew up after`` (fs) where it ended.
     Thermal cells: ``imaginary modes``, ``lowest frequency`` (THz, negative: imaginary), and
     ``shortened at 300 K`` (single atoms drawn too far and held back)."""
+
+    def subset(self, indices: Sequence[int] | slice | IntArray) -> Self:
+        """Return the snapshots ``indices``; the facts of the MD stay those of all."""
+        chosen = np.arange(len(self))[indices]
+        bare = self.geometry(chosen)
+        return self.model_copy(
+            update={
+                **{name: getattr(bare, name) for name in ("n_atoms", "cells", "numbers", "positions")},
+                "origins": tuple(self.origins[index] for index in chosen),
+                "temperatures": self.temperatures[chosen],
+            }
+        )

@@ -18,8 +18,8 @@ from kappa_flow.orchestration import keys
 from kappa_flow.orchestration.database import Database
 from kappa_flow.orchestration.records import Run, Step, StepState, now, place_in_order
 from kappa_flow.orchestration.watch import TaskEvent, Watch
-from kappa_flow.pipeline import Bench
 from kappa_flow.protocols import Reference
+from kappa_flow.stages import Bench
 from kappa_flow.storage.kappa_records import KappaRecord
 from kappa_flow.storage.memo import Finished
 

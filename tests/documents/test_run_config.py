@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from kappa_flow import pipeline
+from kappa_flow import stages
 from kappa_flow.documents import RunConfig
 from kappa_flow.documents.config import STAGES
 from kappa_flow.documents.engines import EngineSettings, LammpsSettings
@@ -178,7 +178,7 @@ def test_the_stages_stand_in_one_order_everywhere() -> None:
 
 
 def test_every_stage_of_the_pipeline_is_performed_by_something() -> None:
-    assert tuple(pipeline._PERFORM) == STAGES
+    assert tuple(stages.PERFORM) == STAGES
 
 
 def written(folder: Path, text: str) -> Path:
@@ -249,3 +249,12 @@ def test_lammps_potentials_named_or_not_there_are_left_as_they_are(tmp_path: Pat
     assert isinstance(shipped, LammpsSettings)
     assert named.files == (tmp_path / "sub" / "My.sw",)
     assert shipped.files == ()
+
+
+def test_a_workflow_gives_the_settings_the_config_leaves_open(tmp_path: Path) -> None:
+    plain = {"structure": {"file": "POSCAR"}, "reference": {"engine": "ase-emt"}}
+    config = RunConfig.from_mapping({"workflow": "on-the-fly", **plain, "sampling": {"budget": 9}}, tmp_path)
+    assert config.sampling.method == "rattle"
+    assert config.sampling.budget == 9
+    with pytest.raises(InputError, match=r"workflow 'on-the-flea': there is none of that name; .*on-the-fly"):
+        RunConfig.from_mapping({"workflow": "on-the-flea", **plain}, tmp_path)

@@ -21,7 +21,9 @@ from kappa_flow.documents import (
 )
 from kappa_flow.documents.sections import ForceConstantsSettings, SurrogateSettings
 from kappa_flow.force_constants.carried import carry
+from kappa_flow.graph import Task
 from kappa_flow.interop import cell_from_ase, cell_to_phonopy, structures_from_ase
+from kappa_flow.stages import Bench
 from kappa_flow.surrogate import train
 from kappa_flow.surrogate.electrostatics import DipoleInteraction
 
@@ -130,6 +132,6 @@ def test_a_potential_is_asked_for_cells_of_sizes_it_learned_from(repeat: int, as
     config = RunConfig.from_mapping(
         {"structure": {"file": "POSCAR"}, "dataset": {"files": ["a.extxyz"]}}, Path()
     )
-    found = pipeline.perform(pipeline.Task("forces"), config, documents, pipeline.Bench())
+    found = pipeline.perform(Task("forces"), config, documents, Bench())
     assert isinstance(found, ForceSets)
     assert (found.fc2 is not None) is asked

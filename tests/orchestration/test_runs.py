@@ -37,7 +37,7 @@ def test_a_run_does_every_task_once_in_order_and_detours_are_the_rounds(toy, dat
 
 def test_the_engine_gives_what_plain_functions_give(toy, database, tmp_path, monkeypatch):
     config = toy.config(tmp_path, rounds=2)
-    monkeypatch.setattr(pipeline, "_PERFORM", {})  # nothing but the toy may be used
+    monkeypatch.setattr(pipeline, "PERFORM", {})  # nothing but the toy may be used
     plain = pipeline.run_all(config)
     outcome = run(database, config)
     assert outcome.kappa.content_hash == plain["results"].content_hash

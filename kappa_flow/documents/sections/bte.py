@@ -1,0 +1,78 @@
+"""Settings of the Boltzmann transport equation and of the result."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from kappa_flow.arrays import FloatArray
+from kappa_flow.documents.sections.numbers import Positive, Repeats, Temperature
+from kappa_flow.settings import Settings
+
+
+class TemperatureGrid(Settings):
+    """start, start + step, … up to stop, K."""
+
+    start: Temperature
+    stop: Temperature
+    step: Positive
+
+    @model_validator(mode="after")
+    def _upwards(self) -> Self:
+        if self.stop < self.start:
+            raise ValueError(f"stop: {self.stop:g} is below start: {self.start:g}, no temperature is left")
+        return self
+
+
+class BteSettings(Settings):
+    """The Boltzmann transport equation."""
+
+    method: Literal["rta"] = "rta"
+    mesh: Repeats | Literal["auto"] = "auto"
+    """Three integers, or ``auto``: refined until the estimated mesh error is below ``mesh_tolerance``."""
+    mesh_tolerance: Positive = 0.02
+    """Relative mesh error of κ at 300 K (or the nearest temperature) that ends ``auto``."""
+    mesh_limit: Annotated[int, Field(ge=3)] = 19
+    """Most divisions along a reciprocal axis that ``auto`` tries."""
+    temperatures: TemperatureGrid | Annotated[tuple[Temperature, ...], Field(min_length=1)] = TemperatureGrid(
+        start=100, stop=1000, step=50
+    )
+    """K."""
+    isotopes: bool = True
+    """Scattering by the natural isotope mixture (Tamura 1983)."""
+    boundary_mfp: Positive | None = None
+    """Boundary mean free path, µm."""
+    average_degenerate: bool = False
+    """Average tetrahedron weights over degenerate bands. Without it (phono3py's default) κ depends on the
+    eigenvectors rounding picks: 0.9 % on 5×5×5, 0.03 % on 11×11×11 in Si for a change of 1e-15 eV/Å."""
+    member_mesh: Repeats | None = None
+    """Mesh for κ of each committee member; None: the same as ``mesh`` up to 9 divisions: σ is relative."""
+
+    @field_validator("mesh", "member_mesh", mode="before")
+    @classmethod
+    def _three_integers(cls, value: object, info: ValidationInfo) -> object:
+        found = None
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            found = f"{value!r} is one number"
+        if isinstance(value, (list, tuple)) and len(value) != 3:
+            found = f"it holds {len(value)} numbers"
+        if found is not None:
+            more = ", or auto" if info.field_name == "mesh" else ""
+            raise ValueError(f"{found}; write three, e.g. [11, 11, 11]{more}")
+        return value
+
+    @property
+    def temperature_list(self) -> FloatArray:
+        """The temperatures in K, ascending."""
+        grid = self.temperatures
+        if isinstance(grid, TemperatureGrid):
+            return np.arange(grid.start, grid.stop + grid.step * 1e-6, grid.step, dtype=np.float64)
+        return np.array(sorted(set(grid)), dtype=np.float64)
+
+
+class ResultsSettings(Settings):
+    """What to write on the result."""
+
+    tags: tuple[str, ...] = ()

@@ -1,0 +1,63 @@
+"""Settings from displaced supercells to force constants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from kappa_flow.documents.sections.numbers import Count, Positive
+from kappa_flow.settings import Settings
+
+
+class DisplacementsSettings(Settings):
+    """Which supercells phono3py needs."""
+
+    distance: Positive = 0.03
+    """Å."""
+    method: Literal["finite-difference", "random"] = "finite-difference"
+    """``random`` displaces all atoms and fits force constants with symfc."""
+    count: Annotated[int, Field(ge=1)] | None = None
+    """Number of randomly displaced cells; None: estimated by symfc."""
+    pair_cutoff: Positive | None = None
+    """Å; leaves pairs further apart out of fc3."""
+    seed: Count = 1
+
+
+class ForcesSettings(Settings):
+    """Who computes the forces, where."""
+
+    source: Literal["surrogate", "reference"] = "surrogate"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    memory: Positive = 2.0
+    """GiB a batch may take."""
+
+
+class NacSettings(Settings):
+    """Born charges and dielectric tensor of a polar crystal."""
+
+    file: Path | None = None
+    """BORN file (phonopy's format) or a phonopy yaml that holds them."""
+    born: tuple[
+        tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]], ...
+    ] = ()
+    """One tensor per atom of the primitive cell, in units of e."""
+    dielectric: (
+        tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = bool(self.born) and self.dielectric is not None
+        if (self.file is not None) == given:
+            raise ValueError("give either file, or born and dielectric together")
+        return self
+
+
+class ForceConstantsSettings(Settings):
+    """From forces to fc2 and fc3."""
+
+    symmetrize: bool = True
+    """Enforce permutation and translational invariance."""
+    nac: NacSettings | None = None

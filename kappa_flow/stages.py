@@ -1,0 +1,214 @@
+"""What each stage is given: its documents found, its settings prepared, its function called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+import numpy as np
+
+from kappa_flow import (
+    bte,
+    dataset,
+    displacements,
+    force_constants,
+    forces,
+    results,
+    sampling,
+    structure,
+    surrogate,
+)
+from kappa_flow.documents import (
+    Conductivity,
+    Crystal,
+    Dataset,
+    Displacements,
+    Document,
+    ForceConstants,
+    ForceSets,
+    KappaDocument,
+    PolarTensors,
+    RunConfig,
+    Snapshots,
+    SurrogateDocument,
+)
+from kappa_flow.documents.crystal import Cell
+from kappa_flow.graph import Task, latest, parts_of
+from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
+
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What tasks work with: the reference, remembered or not, and somebody who watches."""
+
+    reference: Reference | None = None
+    progress: Progress = field(default=quiet)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One task with everything it may use."""
+
+    task: Task
+    config: RunConfig
+    documents: Mapping[str, Document]
+    """At least those `graph.needs` names."""
+    bench: Bench
+
+    @property
+    def round(self) -> int:
+        """Round of the learning loop, 0 outside it."""
+        return self.task.round or 0
+
+    def find(self, name: str, kind: type[D]) -> D | None:
+        """Return a document, None where there is none of that name and kind."""
+        document = self.documents.get(name)
+        return document if isinstance(document, kind) else None
+
+    def get(self, name: str, kind: type[D]) -> D:
+        """Return a document that must be there."""
+        document = self.documents[name]
+        if not isinstance(document, kind):
+            raise TypeError(f"{name} is a {document.kind}, not a {kind.kind}")
+        return document
+
+    @property
+    def crystal(self) -> Crystal:
+        """The crystal of the run."""
+        return self.get("structure", Crystal)
+
+    def last_trial(self, kind: type[D]) -> D | None:
+        """Return what the last round's trial made of this stage, where the task follows the rounds."""
+        tried = latest(list(self.documents), self.task.stage) if self.task.round is None else []
+        return self.get(tried[0], kind) if tried else None
+
+
+def _structure(work: Work) -> Crystal:
+    reference = work.bench.reference if work.config.relax else None
+    cell = work.get("input.structure", Cell)
+    return structure.build(cell, work.config.structure, reference, work.bench.progress)
+
+
+def _sampling(work: Work) -> Snapshots:
+    settings = work.config.sampling
+    driver: ForceModel | None = None
+    if settings.driver == "reference":
+        driver = work.bench.reference
+    elif settings.learns and (labelled := work.find(f"dataset.{work.round - 1}", Dataset)):
+        driver = surrogate.Potential.from_document(_trained(work, labelled, for_dynamics=True))
+    pool = settings.model_copy(update={"frames": settings.frames * settings.candidates})
+    found = sampling.sample(work.crystal, pool, driver, work.round, work.bench.progress)
+    snapshots = _chosen(work, found) if work.round and settings.looped else found
+    tried = work.find(f"forces.{work.round - 1}", ForceSets)
+    cell = None if tried is None else results.farthest(tried)
+    if cell is None:
+        return snapshots
+    return sampling.led_by(snapshots, work.get("displacements", Displacements).fc3, cell)
+
+
+def _chosen(work: Work, candidates: Snapshots) -> Snapshots:
+    """Return the candidates worth a reference calculation."""
+    settings = work.config.sampling
+    if len(candidates) <= settings.frames:
+        return candidates
+    experiment = surrogate.Experiment(
+        candidates.geometry(),
+        work.config.surrogate,
+        labelled=work.find(f"dataset.{work.round - 1}", Dataset),
+        wanted=work.get("displacements", Displacements).fc3.structures,
+        groups=candidates.origins,
+    )
+    seed = settings.seed + work.round
+    return candidates.subset(np.sort(experiment.choose(settings.frames, settings.selection, seed)))
+
+
+def _dataset(work: Work) -> Dataset:
+    snapshots = work.find(f"sampling.{work.round}", Snapshots)
+    reference = work.bench.reference
+    if work.task.part is not None:
+        return _dataset_part(work, work.task.part)
+    before = work.find(f"dataset.{work.round - 1}", Dataset)
+    if work.round == 0 and (given := work.find("input.dataset", Dataset)) is not None:
+        before = dataset.accept(given, work.crystal, work.config.dataset)
+    parts = [work.get(name, Dataset) for name in parts_of(list(work.documents), work.round)]
+    return dataset.label(work.crystal, snapshots, reference, before, work.bench.progress, parts)
+
+
+def _dataset_part(work: Work, part: int) -> Dataset:
+    snapshots = work.get(f"sampling.{work.round}", Snapshots)
+    assert work.config.reference is not None  # noqa: S101 - labels are made in parts by a reference alone
+    assert work.bench.reference is not None  # noqa: S101
+    size = work.config.reference.structures_per_task
+    mine = range(len(snapshots))[part * size : (part + 1) * size]
+    return dataset.label_part(snapshots, mine, work.bench.reference, work.bench.progress)
+
+
+def _surrogate(work: Work) -> SurrogateDocument:
+    return _trained(work, work.get(f"dataset.{work.round}", Dataset), for_dynamics=False)
+
+
+def _trained(work: Work, labelled: Dataset, *, for_dynamics: bool) -> SurrogateDocument:
+    """Return the potential of these labels: the one κ is made from, or one fit to drive the next MD."""
+    settings = work.config.surrogate
+    held_out = work.find("input.validation", Dataset)
+    if for_dynamics:
+        settings, held_out = surrogate.settings_for_dynamics(settings), None
+    polar = work.find("input.polar", PolarTensors)
+    placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
+    larger = work.crystal.fc2_supercell is not None
+    return surrogate.train(labelled, settings, work.bench.progress, held_out, placed, larger_cells=larger)
+
+
+def _displacements(work: Work) -> Displacements:
+    return displacements.generate(work.crystal, work.config.displacements)
+
+
+def _forces(work: Work) -> ForceSets:
+    if (tried := work.last_trial(ForceSets)) is not None:
+        return tried
+    cells = work.get("displacements", Displacements)
+    settings = work.config.forces
+    reference = work.bench.reference
+    if settings.source == "reference" and reference is not None:
+        return forces.evaluate(cells, reference, reference.identity, work.bench.progress)
+    (name,) = latest(list(work.documents), "surrogate")
+    trained = work.get(name if work.task.round is None else f"surrogate.{work.round}", SurrogateDocument)
+    if cells.fc2 is not None and not trained.knows(len(cells.fc2.numbers)):
+        cells = cells.model_copy(update={"fc2": None})
+    potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
+    return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
+
+
+def _force_constants(work: Work) -> ForceConstants:
+    if (tried := work.last_trial(ForceConstants)) is not None:
+        return tried
+    cells = work.get("displacements", Displacements)
+    found = work.get(replace(work.task, stage="forces").name, ForceSets)
+    polar = work.find("input.polar", PolarTensors)
+    return force_constants.solve(work.crystal, cells, found, work.config.force_constants, polar)
+
+
+def _bte(work: Work) -> Conductivity:
+    constants = work.get(replace(work.task, stage="force_constants").name, ForceConstants)
+    settings = work.config.bte if work.task.round is None else bte.modest(work.config.bte)
+    return bte.solve(work.crystal, constants, settings, work.bench.progress)
+
+
+def _results(work: Work) -> KappaDocument:
+    return results.assemble(work.config, work.documents)
+
+
+PERFORM: Final[dict[str, Callable[[Work], Document]]] = {
+    "structure": _structure,
+    "sampling": _sampling,
+    "dataset": _dataset,
+    "surrogate": _surrogate,
+    "displacements": _displacements,
+    "forces": _forces,
+    "force_constants": _force_constants,
+    "bte": _bte,
+    "results": _results,
+}
