@@ -1,0 +1,139 @@
+"""How many reference calculations κ costs: the learning loop against the same engine's brute force.
+
+Run by hand: ``python benchmarks/reference_calls.py [--json] [--cases si ge ...] [--out FILE]``. Each case runs
+twice through kappa_flow's own pipeline, with the workflow ``on-the-fly`` and with ``kappa-brute-force``: the
+same crystal, relaxed by the same engine, the same mesh, RTA, no isotopes, degenerate bands averaged, 300 K.
+Calls count everything: relaxation, labels, and for brute force every displaced supercell and the perfect one.
+Rows that FILE holds are not done again. SevenNet has no Born charges: both sides lack the LO–TO splitting.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ase.build import bulk
+from ase.io import write
+
+from kappa_flow import pipeline
+from kappa_flow.documents import KappaDocument, RunConfig
+
+SEVENNET = {"engine": "sevennet", "model": "7net-0"}
+
+
+def lammps(pair_style: str, file: str, *elements: str) -> dict[str, Any]:
+    coefficients = [f"* * {file} {' '.join(elements)}"]
+    return {
+        "engine": "lammps",
+        "pair_style": pair_style,
+        "pair_coeff": coefficients,
+        "elements": list(elements),
+    }
+
+
+CUBIC = {"supercell": [2, 2, 2], "mesh": [11, 11, 11]}
+WURTZITE = {"supercell": [3, 3, 2], "mesh": [9, 9, 5], "pair_cutoff": 4.0}
+CASES: dict[str, dict[str, Any]] = {
+    "si": {"crystal": ("Si", "diamond", 5.431), "reference": lammps("sw", "Si.sw", "Si"), **CUBIC},
+    "ge": {
+        "crystal": ("Ge", "diamond", 5.658),
+        "reference": lammps("tersoff", "SiCGe.tersoff", "Ge"),
+        **CUBIC,
+    },
+    "mgo": {"crystal": ("MgO", "rocksalt", 4.22), "reference": SEVENNET, **CUBIC},
+    "nacl": {"crystal": ("NaCl", "rocksalt", 5.64), "reference": SEVENNET, **CUBIC},
+    "sic": {"crystal": ("SiC", "zincblende", 4.36), "reference": SEVENNET, **CUBIC},
+    "gan": {
+        "crystal": ("GaN", "wurtzite", 3.19),
+        "reference": lammps("tersoff", "GaN.tersoff", "Ga", "N"),
+        **WURTZITE,
+    },
+    "aln": {"crystal": ("AlN", "wurtzite", 3.11), "reference": SEVENNET, **WURTZITE},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--sampling", type=json.loads, default={}, help="more of the sampling section")
+    parser.add_argument("--out", type=Path, help="keep rows here")
+    options = parser.parse_args()
+    kept = options.out is not None and options.out.is_file()
+    report: dict[str, Any] = json.loads(options.out.read_text("utf-8")) if kept else {"versions": versions()}
+    for name in options.cases:
+        if name not in report:
+            report[name] = measure(CASES[name], options.sampling)
+            if options.out is not None:
+                options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        if not options.json:
+            print_row(name, report[name])
+    if options.json:
+        print(json.dumps(report))
+
+
+def versions() -> dict[str, str]:
+    names = ("kappa-flow", "phono3py", "sevenn", "lammps", "torch")
+    return {name: version(name) for name in names} | {"python": platform.python_version()}
+
+
+def measure(case: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
+    learned, learning_seconds = solve(case, {"workflow": "on-the-fly", "sampling": sampling})
+    truth, truth_seconds = solve(case, {"workflow": "kappa-brute-force"})
+    ours, theirs = learned.kappa_at(300), truth.kappa_at(300)
+    error = [100 * float(ours.tensor[i, i] / theirs.tensor[i, i] - 1) for i in range(3)]
+    return {
+        "formula": learned.formula,
+        "reference": learned.reference,
+        "calls": learned.reference_calls,
+        "labelled": learned.learning[-1].labelled,
+        "brute_force_calls": truth.reference_calls,
+        "kappa": ours.value,
+        "brute_force_kappa": theirs.value,
+        "kappa_error_percent": 100 * (ours.value / theirs.value - 1),
+        "kappa_error_percent_xx_yy_zz": error,
+        "spread_percent": 100 * (learned.error_budget.surrogate or 0.0),
+        "rounds": [one.model_dump() for one in learned.learning],
+        "seconds": learning_seconds,
+        "brute_force_seconds": truth_seconds,
+    }
+
+
+def solve(case: dict[str, Any], policy: dict[str, Any]) -> tuple[KappaDocument, float]:
+    """Return the result of one run and its wall time."""
+    with tempfile.TemporaryDirectory() as place:
+        formula, structure, length = case["crystal"]
+        cubic = structure != "wurtzite"
+        write(Path(place) / "POSCAR", bulk(formula, structure, a=length, cubic=cubic), format="vasp")
+        sections = {
+            "structure": {"file": "POSCAR", "supercell": case["supercell"]},
+            "reference": case["reference"],
+            "displacements": {"pair_cutoff": case.get("pair_cutoff")},
+            "bte": {
+                "mesh": case["mesh"],
+                "temperatures": [300],
+                "isotopes": False,
+                "average_degenerate": True,
+                "member_mesh": case.get("member_mesh"),
+            },
+        }
+        start = time.perf_counter()
+        document = pipeline.run(RunConfig.from_mapping(sections | policy, Path(place)))
+        return document, time.perf_counter() - start
+
+
+def print_row(name: str, row: dict[str, Any]) -> None:
+    calls = f"{row['calls']:4d} calls ({row['labelled']} cells) against {row['brute_force_calls']:5d}"
+    kappa = f"κ {row['kappa']:8.2f} ± {row['spread_percent']:.1f} % against {row['brute_force_kappa']:8.2f}"
+    seconds = f"{row['seconds']:.0f} s against {row['brute_force_seconds']:.0f} s"
+    print(f"{name:5s} {calls}: {kappa}, error {row['kappa_error_percent']:+.2f} %; {seconds}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
