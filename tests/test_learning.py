@@ -57,10 +57,10 @@ def test_the_loop_ends_when_kappa_has_settled_and_the_result_has_every_round(tmp
     assert found.learning[-1].decision == "κ has settled"
     assert [one.number for one in found.learning] == list(range(len(found.learning)))
     assert [one.labelled for one in found.learning] == [4 + 2 * one.number for one in found.learning]
-    assert len(found.learning) > 1  # one κ alone shows no change
-    last = found.learning[-1]
-    before = found.learning[-2]
-    assert last.change == pytest.approx(abs(last.kappa - before.kappa) / last.kappa, rel=1e-12)
+    assert len(found.learning) > 2  # a single small change can be an accident
+    *_, first, second, last = found.learning
+    largest = max(abs(last.kappa - one.kappa) for one in (first, second))
+    assert last.change == pytest.approx(largest / last.kappa, rel=1e-12)
     assert last.change < 0.05
     assert last.spread is not None
     assert last.spread < 0.05

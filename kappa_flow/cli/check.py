@@ -61,7 +61,7 @@ def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
         stage = name.partition(".")[0]
         rounds[stage] = rounds.get(stage, 0) + 1
     return [
-        (stage, said[stage] + (f" ({rounds[stage]} rounds)" if rounds.get(stage, 0) > 1 else ""))
+        (stage, said[stage] + (f" (at most {rounds[stage]} times)" if rounds.get(stage, 0) > 1 else ""))
         if stage in rounds
         else (f"[dim]{stage}[/dim]", "[dim]not needed[/dim]")
         for stage in said
@@ -72,7 +72,8 @@ def _cost(made: Plan) -> list[tuple[str, str]]:
     rows = [(f"reference calls, {what}", str(count)) for what, count in made.reference_calls.items()]
     if made.relaxation:
         rows.append(("reference calls, relaxation of the conventional cell", "not known yet"))
-    rows.append(("reference calls expected", str(made.calls) + (" + relaxation" if made.relaxation else "")))
+    most = "at most" if any("at most" in what for what in made.reference_calls) else "expected"
+    rows.append((f"reference calls {most}", str(made.calls) + (" + relaxation" if made.relaxation else "")))
     if made.members > 1:
         work = f"{made.evaluations} supercells × {made.members} members"
         rows.append((f"surrogate evaluations, {work}", str(made.evaluations * made.members)))

@@ -52,7 +52,7 @@ class LearningRound(Part):
     spread: float | None
     """Relative standard deviation of κ over the committee; None without one."""
     change: float | None
-    """Relative change of κ since the round before; None in the first."""
+    """Largest relative change of κ since the last two rounds; None in the first."""
     decision: str
     """What followed from it, and why."""
 

@@ -18,6 +18,9 @@ from kappa_flow.results.error_budget import nearest_index, surrogate_sigma
 
 FORCE_ERROR_LIMIT: Final = 0.05
 """Force error on held-out structures, in units of those forces, above which more data are asked for."""
+LOOK_BACK: Final = 2
+"""Rounds κ must not have changed since: a single small change can be an accident (germanium by Tersoff's
+potential: 1.6 % from 4 to 6 cells, both 4 % too small)."""
 OUTSIDE: Final = 1.5
 """Extrapolation above which a displaced cell lies outside the training data. Cells of 0.03 Å have 1.0–1.1
 where the data hold such displacements; the distance grows with the displacement."""
@@ -69,8 +72,8 @@ def history(config: RunConfig, documents: Mapping[str, Document]) -> tuple[Learn
     """
     rounds: list[LearningRound] = []
     while (trial := _trial(documents, len(rounds))) is not None:
-        before = rounds[-1].kappa if rounds else None
-        change = None if before is None else abs(trial.kappa - before) / abs(trial.kappa)
+        before = [one.kappa for one in rounds[-LOOK_BACK:]]
+        change = max((abs(trial.kappa - one) / abs(trial.kappa) for one in before), default=None)
         rounds.append(
             LearningRound(
                 number=trial.number,
@@ -80,7 +83,7 @@ def history(config: RunConfig, documents: Mapping[str, Document]) -> tuple[Learn
                 temperature=float(trial.conductivity.temperatures[trial.at]),
                 spread=trial.spread,
                 change=change,
-                decision=_decision(config, trial, change),
+                decision=_decision(config, trial, change, enough=len(before) == LOOK_BACK),
             )
         )
     return tuple(rounds)
@@ -107,14 +110,14 @@ _MORE: Final = "more cells: "
 _SETTLED: Final = "κ has settled"
 
 
-def _decision(config: RunConfig, trial: _Trial, change: float | None) -> str:
+def _decision(config: RunConfig, trial: _Trial, change: float | None, *, enough: bool) -> str:
     tolerance = config.sampling.tolerance
     assert tolerance is not None  # noqa: S101 - without one there are no trials
     reasons = trial.gates()
-    if change is None:
-        reasons.insert(0, "one κ alone shows no change")
-    elif not change < tolerance:
+    if change is not None and not change < tolerance:
         reasons.insert(0, f"κ changed by {change:.1%}")
+    elif not enough:
+        reasons.insert(0, f"fewer than {LOOK_BACK + 1} rounds")
     if trial.spread is not None and not trial.spread < tolerance:
         reasons.append(f"the committee's κ differ by {trial.spread:.1%}")
     if not reasons:
