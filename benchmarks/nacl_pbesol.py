@@ -123,7 +123,7 @@ def ours(count: int, surrogate: dict[str, Any], truth: Truth) -> dict[str, Any]:
             "dataset": {"files": [TRAINING.name], "limit": count},
             "surrogate": surrogate,
             "force_constants": {"nac": {"file": PARAMETERS.name}},
-            "bte": {"mesh": list(MESH), "temperatures": [300], "isotopes": False},
+            "bte": {"mesh": list(MESH), "temperatures": [300], "isotopes": False, "member_mesh": [3, 3, 3]},
         },
         folder=DATA,
     )

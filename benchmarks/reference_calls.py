@@ -1,6 +1,6 @@
 """How many reference calculations κ costs: the learning loop against the same engine's brute force.
 
-Run by hand: ``python benchmarks/reference_calls.py [--json] [--cases si ge ...] [--out FILE]``. Each case runs
+Run by hand: ``python benchmarks/reference_calls.py [--json] [--cases si ge] [--out FILE]``. Each case runs
 twice through kappa_flow's own pipeline, with the workflow ``on-the-fly`` and with ``kappa-brute-force``: the
 same crystal, relaxed by the same engine, the same mesh, RTA, no isotopes, degenerate bands averaged, 300 K.
 Calls count everything: relaxation, labels, and for brute force every displaced supercell and the perfect one.

@@ -111,7 +111,10 @@ def needs(task: Task, names: list[str]) -> list[str]:
         ],
         "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}", *parts_of(names, number)]
         + ([] if number else ["input.dataset"]),
-        "surrogate": ["structure", f"dataset.{number}", "input.validation", "input.polar"],
+        "surrogate": [
+            *("structure", f"dataset.{number}", "input.validation", "input.polar"),
+            *(f"surrogate.{number - 1}", f"dataset.{number - 1}"),
+        ],
         "displacements": ["structure"],
         "forces": ["structure", "displacements", f"surrogate.{number}"],
         "force_constants": ["structure", "displacements", f"forces{own}", "input.polar"],

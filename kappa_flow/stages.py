@@ -147,7 +147,13 @@ def _dataset_part(work: Work, part: int) -> Dataset:
 
 
 def _surrogate(work: Work) -> SurrogateDocument:
-    return _trained(work, work.get(f"dataset.{work.round}", Dataset), for_dynamics=False)
+    labelled = work.get(f"dataset.{work.round}", Dataset)
+    document = _trained(work, labelled, for_dynamics=False)
+    before = work.find(f"surrogate.{work.round - 1}", SurrogateDocument)
+    earlier = work.find(f"dataset.{work.round - 1}", Dataset)
+    if document.held_out or before is None or earlier is None or len(earlier) == len(labelled):
+        return document
+    return surrogate.foretold(document, before, labelled.subset(slice(len(earlier), None)))
 
 
 def _trained(work: Work, labelled: Dataset, *, for_dynamics: bool) -> SurrogateDocument:

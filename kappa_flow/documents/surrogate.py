@@ -53,12 +53,20 @@ class SurrogateDocument(Document):
     train: FitErrors
     validation: FitErrors | None = None
     test: FitErrors | None = None
+    unseen: FitErrors | None = None
+    """Errors of the potential of the round before on the structures labelled since."""
     history: TrainingHistory
     parity: Parity
     warnings: tuple[str, ...] = ()
     """E.g. cutoff passes half the training box."""
     largest_cell: int | None = None
     """Atoms of the largest training structure; None in documents older than it."""
+
+    @property
+    def held_out(self) -> tuple[str, FitErrors] | None:
+        """Errors on structures not learned from, and which: ``test``, ``validation`` or ``unseen``."""
+        found = ((name, getattr(self, name)) for name in ("test", "validation", "unseen"))
+        return next(((name, errors) for name, errors in found if errors is not None), None)
 
     def knows(self, n_atoms: int) -> bool:
         """Whether it learned from structures of so many atoms."""

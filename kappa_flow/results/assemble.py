@@ -86,15 +86,14 @@ def versions(reference: str) -> dict[str, str]:
 
 
 def _surrogate(config: RunConfig, evidence: Evidence, trained: SurrogateDocument) -> dict[str, JsonValue]:
-    held_out = trained.test or trained.validation
-    errors = held_out or trained.train
+    errors_on, errors = trained.held_out or ("train", trained.train)
     found: dict[str, JsonValue] = {
         "model": config.surrogate.model,
         "committee": config.surrogate.committee,
         "force_rmse": errors.force_rmse,
         "force_mae": errors.force_mae,
         "energy_rmse": errors.energy_rmse,
-        "errors_on": "test" if trained.test else "validation" if trained.validation else "train",
+        "errors_on": errors_on,
         "errors_structures": errors.structures,
         "committee_force_spread": errors.force_spread,
         "train_force_rmse": trained.train.force_rmse,

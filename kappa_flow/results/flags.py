@@ -117,7 +117,7 @@ def _surrogate(evidence: Evidence) -> Iterator[Flag]:
     trained = evidence.surrogate
     if trained is None:
         return
-    if trained.validation is None and trained.test is None:
+    if trained.held_out is None:
         yield Flag(
             name="surrogate-test-unknown",
             message="no structures were held out: the force error shown is that of the training data. "

@@ -129,9 +129,8 @@ def _decision(config: RunConfig, trial: _Trial, change: float | None, *, enough:
 
 def _held_out_error(labelled: Dataset, trained: SurrogateDocument) -> float:
     """Return the force error on held-out structures over the size of the forces; 0 where there are none."""
-    held_out = trained.test or trained.validation
     size = float(np.sqrt(np.mean(labelled.forces**2)))
-    return 0.0 if held_out is None or size == 0.0 else held_out.force_rmse / size
+    return 0.0 if trained.held_out is None or size == 0.0 else trained.held_out[1].force_rmse / size
 
 
 def _trial(documents: Mapping[str, Document], number: int) -> _Trial | None:

@@ -213,7 +213,11 @@ def _figures(
     found, trained = evidence.conductivity, evidence.surrogate
     errors_on = "" if document.surrogate is None else str(document.surrogate["errors_on"])
     tolerance = document.settings["sampling"]["tolerance"]
-    held_out = "training structures" if errors_on == "train" else "held-out structures"
+    named = {
+        "train": "training structures",
+        "unseen": "the last round's structures, before they were learned",
+    }
+    held_out = named.get(errors_on, "held-out structures")
     drawn = {
         "kappa": figures.kappa_over_temperature(document),
         "bands": figures.bands_and_dos(found.bands),

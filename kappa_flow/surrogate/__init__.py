@@ -5,7 +5,8 @@
 """
 
 from kappa_flow.surrogate.experiment import Experiment
+from kappa_flow.surrogate.fitting.quality import foretold
 from kappa_flow.surrogate.fitting.training import settings_for_dynamics, train
 from kappa_flow.surrogate.potential import Potential
 
-__all__ = ["Experiment", "Potential", "settings_for_dynamics", "train"]
+__all__ = ["Experiment", "Potential", "foretold", "settings_for_dynamics", "train"]

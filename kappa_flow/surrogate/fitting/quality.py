@@ -7,7 +7,7 @@ import numpy as np
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.structures import Evaluation
-from kappa_flow.documents.surrogate import FitErrors, Parity
+from kappa_flow.documents.surrogate import FitErrors, Parity, SurrogateDocument
 from kappa_flow.surrogate.potential import Potential
 
 
@@ -32,6 +32,12 @@ def assess(dataset: Dataset, found: Evaluation) -> FitErrors:
         force_spread=float(np.sqrt(np.mean(np.var(found.member_forces, axis=0)))),
         stress_rmse=stress,
     )
+
+
+def foretold(document: SurrogateDocument, before: SurrogateDocument, new: Dataset) -> SurrogateDocument:
+    """Return ``document`` with the errors the potential ``before`` it made on structures ``new`` to it."""
+    found = Potential.from_document(before).predict(new)
+    return document.model_copy(update={"unseen": assess(new, found), "parity": parity(new, found)})
 
 
 def parity(dataset: Dataset, found: Evaluation) -> Parity:

@@ -38,6 +38,10 @@ DOMAIN_STRUCTURES = 400
 """Structures that tell where the training data lie."""
 
 
+ROUNDING = 1e-9
+"""0.1 × 30 is a little less than 3."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Disjoint parts of the data set, indices in ascending order."""
@@ -48,10 +52,10 @@ class Split:
 
     @classmethod
     def draw(cls, count: int, settings: SurrogateSettings) -> Split:
-        """Draw the parts with the seed of the settings; at least one structure is left for training."""
+        """Draw the parts with the seed of the settings, each at most its fraction; one is left to train on."""
         order = np.random.default_rng(settings.seed).permutation(count).tolist()
-        n_test = round(settings.test_fraction * count)
-        n_validation = min(round(settings.validation_fraction * count), count - n_test - 1)
+        n_test = int(settings.test_fraction * count + ROUNDING)
+        n_validation = min(int(settings.validation_fraction * count + ROUNDING), count - n_test - 1)
         rest = order[n_test:]
         return cls(sorted(rest[n_validation:]), sorted(rest[:n_validation]), sorted(order[:n_test]))
 
