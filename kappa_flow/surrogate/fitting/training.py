@@ -52,7 +52,7 @@ class Split:
 
     @classmethod
     def draw(cls, count: int, settings: SurrogateSettings) -> Split:
-        """Draw the parts with the seed of the settings, each at most its fraction; one is left to train on."""
+        """Draw the parts by the seed of the settings, each at most its fraction; one is left to train on."""
         order = np.random.default_rng(settings.seed).permutation(count).tolist()
         n_test = int(settings.test_fraction * count + ROUNDING)
         n_validation = min(int(settings.validation_fraction * count + ROUNDING), count - n_test - 1)
