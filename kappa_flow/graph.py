@@ -81,8 +81,10 @@ def _rounds(config: RunConfig) -> int:
 
 
 def _on_trial(config: RunConfig) -> bool:
-    """Whether κ decides how many rounds there are."""
-    return config.sampling.tolerance is not None and _rounds(config) > 0
+    """Whether κ decides how many rounds there are, or says that the budget was too small for it to."""
+    return (
+        config.sampling_method != "none" and config.sampling.looped and config.sampling.tolerance is not None
+    )
 
 
 def _round(config: RunConfig, number: int) -> list[Task]:

@@ -78,6 +78,13 @@ def test_a_budget_spent_before_kappa_settles_is_said_loudly(tmp_path: Path) -> N
     assert "kappa-not-settled" in {flag.name for flag in found.flags}
 
 
+def test_one_round_alone_settles_nothing(tmp_path: Path) -> None:
+    found = of(pipeline.run_all(config(tmp_path, budget=5)))
+    (only,) = found.learning
+    assert only.decision == "the budget of 5 structures is spent: fewer than 3 rounds"
+    assert "kappa-not-settled" in {flag.name for flag in found.flags}
+
+
 def test_without_a_tolerance_the_budget_is_spent_and_kappa_not_looked_at(tmp_path: Path) -> None:
     settings = config(tmp_path, tolerance=None, budget=9)
     documents = pipeline.run_all(settings)
