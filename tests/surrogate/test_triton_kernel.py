@@ -20,10 +20,10 @@ from kappa_flow.surrogate.kernels.plain import PlainKernel
 from kappa_flow.surrogate.kernels.triton_kernel import TritonKernel, recursion
 
 needs_triton = pytest.mark.skipif(
-    importlib.util.find_spec("triton") is None, reason="Triton is not installed (pip install 'kappa-flow[gpu]')"
+    importlib.util.find_spec("triton") is None,
+    reason="Triton is not installed (pip install 'kappa-flow[gpu]')",
 )
 needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-PARTS = ["N", "J", "W", "KIND"]
 # The sums differ in order alone, as in test_kernels: 1e-12 of the largest number is 10⁴ roundings.
 ORDER = 1e-12
 
@@ -70,21 +70,28 @@ def test_running_out_of_memory_halves_the_batch_and_counts_nothing_twice(interpr
     [
         ("sum_moments", {"N": 8, "J": 128, "KIND": 0}),
         ("sum_moments", {"N": 8, "J": 32, "KIND": 2}),
+        ("sum_moments", {"N": 1, "J": 32, "KIND": 0, "n_elements": 1, "n_radial": 1, "l_max": 1}),
         ("pull_pairs", {"N": 8, "J": 64, "KIND": 1}),
         ("pull_pairs", {"N": 16, "J": 32, "KIND": 2}),
+        (
+            "pull_pairs",
+            {"N": 1, "J": 32, "KIND": 0, "n_elements": 1, "n_radial": 1, "l_max": 1, "n_models": 1},
+        ),
         ("sum_own", {"J": 32, "W": 32}),
-        ("sum_returned", {"J": 32, "W": 4}),
+        ("sum_own", {"J": 32, "W": 4, "n_elements": 1, "first": 1}),
+        ("sum_returned", {"J": 32, "W": 4, "low": 1}),
     ],
 )
 def test_every_loop_compiles_for_cards_and_computes_in_float64(architecture, loop, constants):
-    """The compiler refuses what the interpreter lets pass; it needs no card."""
+    """The compiler refuses what the interpreter lets pass; it needs no card. Integers of 1 are constants."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource, compile  # noqa: A004
 
     from kappa_flow.surrogate.kernels import triton_pairs
 
     function = getattr(triton_pairs, loop)
-    source = ASTSource(function, {name: kind_of(name) for name in function.arg_names}, constants)
+    kinds = {name: "constexpr" if name in constants else kind_of(name) for name in function.arg_names}
+    source = ASTSource(function, kinds, constants)
     found = compile(source, target=GPUTarget("cuda", architecture, 32), options={"num_warps": 1})
     single = set(re.findall(r"\b[a-z0-9.]+\.f32\b", found.asm["ptx"]))
     # libdevice's exp compares exponents as float32; nothing may be computed in it.
@@ -93,8 +100,6 @@ def test_every_loop_compiles_for_cards_and_computes_in_float64(architecture, loo
 
 
 def kind_of(name):
-    if name in PARTS:
-        return "constexpr"
     if name.startswith("n_") or name in {"l_max", "first", "low"}:
         return "i32"
     return "*i64" if name in {"start", "order"} else "*fp64"

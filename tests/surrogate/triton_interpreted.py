@@ -5,6 +5,7 @@ first; the interpreter takes milliseconds for each program, so cells are as smal
 """
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,13 +21,16 @@ from kappa_flow.surrogate.kernels.triton_kernel import TritonKernel
 
 
 def cells():
-    """Two and four atoms of rock salt, displaced, in skewed cells smaller than the cutoffs used here."""
-    small = bulk("NaCl", "rocksalt", 5.6)
-    small.set_cell(small.cell.array + np.diag([0.2, 0.3], 1), scale_atoms=True)
-    long = small.repeat((1, 1, 2))
-    for seed, atoms in enumerate((small, long)):
+    """Two atoms of rock salt and of a larger one, displaced, in skewed cells smaller than the cutoffs."""
+    small, large = bulk("NaCl", "rocksalt", 5.6), bulk("NaCl", "rocksalt", 6.3)
+    for seed, atoms in enumerate((small, large)):
+        atoms.set_cell(atoms.cell.array + np.diag([0.2, 0.3], 1), scale_atoms=True)
         atoms.rattle(0.1, seed=seed)
-    return batch([small, long])
+    return batch([small, large])
+
+
+def few_functions(cutoff=4.0, **form):
+    return replace(salt_functions(cutoff, **form), l_max=3)
 
 
 def interpreted(functions, structures, models, device="cpu"):
@@ -34,10 +38,10 @@ def interpreted(functions, structures, models, device="cpu"):
 
 
 class Narrow(TritonKernel):
-    """A device whose memory holds the pairs of 2 centres and raises what torch raises beyond."""
+    """A device whose memory holds the pairs of 3 centres and raises what torch raises beyond."""
 
     def _add(self, pulls):
-        if len(self._moments) > 2:
+        if len(self._moments) > 3:
             raise torch.OutOfMemoryError
         super()._add(pulls)
 
@@ -45,12 +49,16 @@ class Narrow(TritonKernel):
 def gaps(kernels, step, models=2):
     """Differences of functions, forces and virials from those of the first kernel."""
     first, *others = [run(kernel, models, step) for kernel in kernels]
-    return [float(np.abs(a - b).max() / np.abs(a).max()) for say in others for a, b in zip(first, say)]
+    return [
+        float(np.abs(a - b).max() / np.abs(a).max())
+        for say in others
+        for a, b in zip(first, say, strict=True)
+    ]
 
 
 def forms():
     for form in FORMS:
-        functions, structures = salt_functions(cutoff=4.0, **form), cells()
+        functions, structures = few_functions(**form), cells()
         kernels = [
             PlainKernel(functions, structures, 2, "cpu"),
             CompiledKernel(functions, structures, 2),
@@ -61,7 +69,7 @@ def forms():
 
 def in_blocks():
     """More neighbours of an element than a warp has lanes, 32 at a time, and one centre at a time."""
-    functions, structures = salt_functions(cutoff=7.5, angular="none"), cells().geometry(range(1))
+    functions, structures = few_functions(7.5, angular="none"), cells().geometry(range(1))
     triton_kernel.TILE, whole = 64, triton_kernel.TILE
     kernel = interpreted(functions, structures, 1)
     found = gaps([PlainKernel(functions, structures, 1, "cpu"), kernel], step=1, models=1)
@@ -71,7 +79,7 @@ def in_blocks():
 
 
 def predictions():
-    potential, structures = random_potential(salt_functions(cutoff=4.0)), cells()
+    potential, structures = random_potential(few_functions(), members=2), cells()
     here = potential.predict(structures)
     for name, kernel in (("predict", interpreted), ("halved", Narrow)):
         potential_module.kernel_for = kernel
@@ -79,7 +87,10 @@ def predictions():
         yield (
             name,
             [
-                float(np.abs(getattr(here, part) - getattr(there, part)).max() / np.abs(getattr(here, part)).max())
+                float(
+                    np.abs(getattr(here, part) - getattr(there, part)).max()
+                    / np.abs(getattr(here, part)).max()
+                )
                 for part in ("energies", "forces", "stresses", "member_forces")
             ],
         )

@@ -6,6 +6,8 @@ import importlib.util
 import math
 import os
 import shutil
+import sysconfig
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -26,10 +28,12 @@ TILE: Final = 1024
 
 
 def can_compile() -> bool:
-    """Return whether Triton is installed and finds the C compiler its launchers are built with."""
-    compilers = (os.environ.get("CC"), "gcc", "clang", "cc")
-    return importlib.util.find_spec("triton") is not None and any(
-        shutil.which(name) for name in compilers if name
+    """Return whether Triton is installed and what its launchers are built with: C compiler, Python.h."""
+    compilers = (os.environ.get("CC"), "gcc", "clang")
+    return (
+        importlib.util.find_spec("triton") is not None
+        and any(shutil.which(name) for name in compilers if name)
+        and (Path(sysconfig.get_path("include")) / "Python.h").exists()
     )
 
 
@@ -68,6 +72,7 @@ class TritonKernel:
 
         own = self.functions
         self._first = first
+        self._release()
         self._find(first, last)
         atoms, n_lm, channels = last - first, (own.l_max + 1) ** 2, own.n_channels
         block, chunks = self._blocks(TILE)
@@ -98,6 +103,14 @@ class TritonKernel:
         )  # fmt: skip
         del adjoint, across
         self._add(pulls)
+
+    def _release(self) -> None:
+        """Let go of the last range, which may have been too large."""
+        nothing = self._basis.new_empty(0)
+        self._vectors: Tensor = nothing
+        self._others: Tensor = nothing
+        self._start: Tensor = nothing
+        self._moments = nothing
 
     def _find(self, first: int, last: int) -> None:
         """Search the pairs and order them by centre, then by element of the neighbour."""

@@ -17,7 +17,7 @@ PI, FALL = tl.constexpr(math.pi), tl.constexpr(-0.5 * math.pi)
 
 
 @triton.jit
-def _fade(x, KIND: tl.constexpr):  # noqa: N803
+def _fade(x, KIND: tl.constexpr):
     """Return the cutoff function and its derivative at x = r/r_c ≤ 1."""
     if KIND == SMOOTH:
         inside = 1.0 - x * x
@@ -31,7 +31,7 @@ def _fade(x, KIND: tl.constexpr):  # noqa: N803
 
 
 @triton.jit
-def _neighbors(start, vectors, basis, n_pairs, segment, chunk, J: tl.constexpr):  # noqa: N803
+def _neighbors(start, vectors, basis, n_pairs, segment, chunk, J: tl.constexpr):
     """Return pair, whether it is one, distance and unit vector of J neighbours of a centre, (J,) each.
 
     Places without a neighbour lie at the cutoff, where radial functions vanish.
@@ -46,7 +46,7 @@ def _neighbors(start, vectors, basis, n_pairs, segment, chunk, J: tl.constexpr):
 
 
 @triton.jit
-def _radial(r, valid, basis, n_radial, N: tl.constexpr, KIND: tl.constexpr):  # noqa: N803
+def _radial(r, valid, basis, n_radial, N: tl.constexpr, KIND: tl.constexpr):
     """Return R_n and R_n' of neighbours, (N, J) each; zero where there is no neighbour or no n."""
     n = tl.arange(0, N)
     eta, cutoff = tl.load(basis), tl.load(basis + 1)
@@ -60,7 +60,7 @@ def _radial(r, valid, basis, n_radial, N: tl.constexpr, KIND: tl.constexpr):  # 
 @triton.jit
 def sum_moments(
     start, vectors, basis, table, moments, overlap, n_pairs, n_elements, n_radial, l_max,
-    N: tl.constexpr, J: tl.constexpr, KIND: tl.constexpr,  # noqa: N803
+    N: tl.constexpr, J: tl.constexpr, KIND: tl.constexpr,
 ):  # fmt: skip
     """Fill A_lm,c = Σ_j R_n Y_lm, (chunks, n_centres, n_lm, n_channels), and Σ_j R_n R_n' of one element.
 
@@ -110,7 +110,7 @@ def sum_moments(
 @triton.jit
 def pull_pairs(
     start, vectors, basis, table, adjoint, across, pulls, n_pairs, n_elements, n_radial, l_max, n_models,
-    N: tl.constexpr, J: tl.constexpr, KIND: tl.constexpr,  # noqa: N803
+    N: tl.constexpr, J: tl.constexpr, KIND: tl.constexpr,
 ):  # fmt: skip
     """Fill dE_i/dr_ij of every pair and model, (n_pairs, n_models, 3).
 
@@ -168,7 +168,7 @@ def pull_pairs(
 
 @triton.jit
 def sum_own(start, vectors, pulls, forces, virials, n_pairs, n_elements, n_columns, first,
-            J: tl.constexpr, W: tl.constexpr):  # fmt: skip  # noqa: N803
+            J: tl.constexpr, W: tl.constexpr):  # fmt: skip
     """Add Σ_j dE_i/dr_ij to the forces of each centre and fill its Σ_j r_ij ⊗ dE_i/dr_ij, (3, n_columns).
 
     A column is (model, axis); ``first`` is the row of centre 0 in ``forces``, (n_atoms, n_columns).
@@ -183,7 +183,9 @@ def sum_own(start, vectors, pulls, forces, virials, n_pairs, n_elements, n_colum
         pair = low + tl.arange(0, J)
         valid = pair < end
         tile = tl.load(
-            pulls + pair[:, None] * n_columns + column[None, :], mask=valid[:, None] & real[None, :], other=0.0
+            pulls + pair[:, None] * n_columns + column[None, :],
+            mask=valid[:, None] & real[None, :],
+            other=0.0,
         )
         total += tl.sum(tile, 0)
         x = tl.load(vectors + pair, mask=valid, other=0.0)
@@ -201,7 +203,7 @@ def sum_own(start, vectors, pulls, forces, virials, n_pairs, n_elements, n_colum
 
 
 @triton.jit
-def sum_returned(start, order, pulls, forces, n_columns, low, J: tl.constexpr, W: tl.constexpr):  # noqa: N803
+def sum_returned(start, order, pulls, forces, n_columns, low, J: tl.constexpr, W: tl.constexpr):
     """Take Σ_i dE_i/dr_ij off the forces of each neighbour j, whose pairs are ``order`` from its ``start``.
 
     ``low`` is the row in ``forces`` of the first neighbour.
@@ -216,7 +218,9 @@ def sum_returned(start, order, pulls, forces, n_columns, low, J: tl.constexpr, W
         valid = row < end
         pair = tl.load(order + row, mask=valid, other=0)
         tile = tl.load(
-            pulls + pair[:, None] * n_columns + column[None, :], mask=valid[:, None] & real[None, :], other=0.0
+            pulls + pair[:, None] * n_columns + column[None, :],
+            mask=valid[:, None] & real[None, :],
+            other=0.0,
         )
         total += tl.sum(tile, 0)
     place = forces + (low + atom) * n_columns + column
