@@ -2,7 +2,8 @@
 
 Lanes are neighbours of one element, so every radial function of a neighbour lies in one lane. A program owns
 what it writes: no atomics, the same numbers every time. Tables come as float64 arrays, because a Python
-number handed to a kernel arrives as float32.
+number handed to a kernel arrives as float32. Numbers that change from batch to batch are not specialised:
+each new kind would be compiled anew.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _radial(r, valid, basis, n_radial, N: tl.constexpr, KIND: tl.constexpr):
     return gaussian * fade[None, :], slope
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs"])
 def sum_moments(
     start, vectors, basis, table, moments, overlap, n_pairs, n_elements, n_radial, l_max,
     N: tl.constexpr, J: tl.constexpr, KIND: tl.constexpr,
@@ -107,7 +108,7 @@ def sum_moments(
         cosine, sine = x * cosine - y * sine, x * sine + y * cosine
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs"])
 def pull_pairs(
     start, vectors, basis, table, adjoint, across, pulls, n_pairs, n_elements, n_radial, l_max, n_models,
     N: tl.constexpr, J: tl.constexpr, KIND: tl.constexpr,
@@ -166,7 +167,7 @@ def pull_pairs(
     tl.store(target + 2, along_z / r + outward * z, mask=valid)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_pairs", "first"])
 def sum_own(start, vectors, pulls, forces, virials, n_pairs, n_elements, n_columns, first,
             J: tl.constexpr, W: tl.constexpr):  # fmt: skip
     """Add Σ_j dE_i/dr_ij to the forces of each centre and fill its Σ_j r_ij ⊗ dE_i/dr_ij, (3, n_columns).
@@ -202,7 +203,7 @@ def sum_own(start, vectors, pulls, forces, virials, n_pairs, n_elements, n_colum
     tl.store(place + 2 * n_columns, virial_z, mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["low"])
 def sum_returned(start, order, pulls, forces, n_columns, low, J: tl.constexpr, W: tl.constexpr):
     """Take Σ_i dE_i/dr_ij off the forces of each neighbour j, whose pairs are ``order`` from its ``start``.
 
