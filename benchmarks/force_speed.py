@@ -2,7 +2,8 @@
 
 Run by hand: ``python benchmarks/force_speed.py [--json] [--cells 1000] [--threads 2]``. Both potentials are
 trained on the same 20 DFT cells (Si, PBEsol, shared data) and evaluated in turns in one process, so that a
-noisy machine slows both; the ratio is what counts. With a CUDA device the same cells are evaluated there too.
+noisy machine slows both; the ratio is what counts. With a CUDA device the same cells are evaluated there
+too (`card.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import time
 from typing import Any
 
+import card
 import numpy as np
 import peers
 import torch
@@ -79,7 +81,7 @@ def measure(cells: int, threads: int) -> dict[str, Any]:
         "microseconds_per_atom_by_size": by_size(potential),
         "versions": versions(),
     }
-    return report | on_gpu(potential, batch)
+    return report | card.measure(potential, batch)
 
 
 def displaced(supercell: PhonopyAtoms, count: int) -> tuple[Structures, list[PhonopyAtoms]]:
@@ -113,25 +115,6 @@ def by_size(potential: Potential) -> dict[str, float]:
         )
         found[str(len(atoms))] = 1e6 * seconds / len(batch.numbers)
     return found
-
-
-def on_gpu(potential: Potential, batch: Structures) -> dict[str, Any]:
-    """Return the rate and the largest difference from the CPU's forces on a CUDA device if any."""
-    if not torch.cuda.is_available():
-        return {"gpu": "none at hand"}
-    there = potential.on("cuda", 16.0)
-    there.predict(batch.geometry(range(10)), members=False)
-    fast = max(rate(lambda: there.predict(batch, members=False), len(batch.numbers)) for _ in range(TURNS))
-    some = batch.geometry(range(10))
-    gap = (
-        there.predict(some, members=False).forces
-        - potential.on("cpu", 1.0).predict(some, members=False).forces
-    )
-    return {
-        "gpu": torch.cuda.get_device_name(),
-        "gpu_atoms_per_second": fast,
-        "gpu_largest_force_difference": float(np.abs(gap).max()),
-    }
 
 
 if __name__ == "__main__":

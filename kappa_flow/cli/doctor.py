@@ -60,7 +60,12 @@ def _device() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        return Finding("device", works=True, found=f"cuda: {torch.cuda.get_device_name(0)}")
+        from kappa_flow.surrogate.kernels.triton_kernel import can_compile
+
+        loops = "Triton" if can_compile() else "plain torch (Triton needs a C compiler and Python.h)"
+        return Finding(
+            "device", works=True, found=f"cuda: {torch.cuda.get_device_name(0)}, forces by {loops}"
+        )
     return Finding(
         "device", works=True, found=f"cpu, {torch.get_num_threads()} threads; no GPU seen by torch"
     )

@@ -23,13 +23,12 @@ from kappa_flow.surrogate.descriptors.radial import RadialBasis
 from kappa_flow.surrogate.descriptors.symmetry import Functions, SymmetryFunctions
 from kappa_flow.surrogate.electrostatics import DipoleInteraction
 from kappa_flow.surrogate.extrapolation import TrainingDomain
+from kappa_flow.surrogate.kernels.batches import most_centres
 from kappa_flow.surrogate.kernels.choose import functions_of, kernel_for
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.weights import Weights
 
 Device = Literal["auto", "cpu", "cuda"]
-MOST_CENTRES = 8192
-"""Centres evaluated at once, at most: their slopes stay near the processor."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Potential:
     weights: Weights
     device: Device = "auto"
     memory: float = 1.0
-    """GiB a batch may take."""
+    """GiB a batch may take on the CPU; on a card it takes what is free there."""
     long_range: DipoleInteraction | None = None
     """Added to what the networks say; None for crystals without Born charges."""
 
@@ -165,12 +164,7 @@ class Potential:
 
     def _most_centres(self, device: str, models: int) -> int:
         """Return how many centres fit into the memory at once."""
-        n_lm, channels = (self.functions.l_max + 1) ** 2, self.functions.n_channels
-        per_atom = (3 + 2 * models) * self.functions.n_functions + n_lm * channels
-        if device != "cpu":
-            per_pair = 10 * n_lm + 6 * channels + models * (2 * n_lm + 2 * channels + 8)
-            per_atom += int(0.1 * 4.19 * self.cutoff**3) * per_pair
-        return max(1, min(int(self.memory * 2**30 / (8 * per_atom)), MOST_CENTRES))
+        return most_centres(self.functions, models, device, self.memory)
 
     def description(self) -> dict[str, Any]:
         """Return all but the weights, JSON-safe."""

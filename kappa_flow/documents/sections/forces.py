@@ -31,7 +31,7 @@ class ForcesSettings(Settings):
     source: Literal["surrogate", "reference"] = "surrogate"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     memory: Positive = 2.0
-    """GiB a batch may take."""
+    """GiB a batch may take on the CPU; on a card it takes what is free there."""
 
 
 class NacSettings(Settings):

@@ -157,13 +157,16 @@ class SymmetryFunctions:
 
     def values(self, environment: Environment) -> Tensor:
         """Return the functions, (n_atoms, n_functions): G2, then G4 by angular function and pair."""
-        moments = environment.moments
+        return self.products(environment.moments, environment.overlap)
+
+    def products(self, moments: Tensor, overlap: Tensor) -> Tensor:
+        """Return :meth:`values` of moments and overlaps as in :class:`Environment`."""
         first, second = self._channel_pairs(moments.device)
         pairs = []
         for degree in range(self.l_max + 1):
             part = moments[:, :, degree**2 : (degree + 1) ** 2]
             product = 4.0 * math.pi / (2 * degree + 1) * (part @ part.transpose(1, 2))
-            pairs.append((product - environment.overlap)[:, first, second])
+            pairs.append((product - overlap)[:, first, second])
         angular = torch.einsum("al,ilp->iap", self._matrix(moments.device), torch.stack(pairs, 1))
         return torch.cat([math.sqrt(4.0 * math.pi) * moments[:, :, 0], angular.flatten(1)], 1)
 
@@ -181,7 +184,7 @@ class SymmetryFunctions:
         Tensor
             Å⁻¹ times the unit of ``slopes``, (n_atoms, width, n_models, 3).
         """
-        moment_slopes, overlap_slopes = self._adjoint(environment.moments, slopes)
+        moment_slopes, overlap_slopes = self.adjoint(environment.moments, slopes)
         atoms, models, channels, n_lm = moment_slopes.shape
         width = environment.radial.shape[1]
         split = (atoms, width, models, channels)
@@ -195,7 +198,7 @@ class SymmetryFunctions:
         ]
         return outward[..., None] * environment.unit[:, :, None, :] + torch.stack(sideways, -1)
 
-    def _adjoint(self, moments: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    def adjoint(self, moments: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Return dE/dA, (n_atoms, n_models, n_channels, n_lm), and the symmetrised dE/d(overlap)."""
         atoms, models, _ = slopes.shape
         channels = self.n_channels

@@ -1,6 +1,7 @@
-"""Kernels: the pair loops of the symmetry functions, once in plain torch, once compiled for the CPU.
+"""Kernels: the pair loops of the symmetry functions in plain torch, compiled for the CPU, and in Triton.
 
-`compiled` holds the loops numba compiles, `cpu` and `plain` are the two kernels.
+`compiled` holds the loops numba compiles, `triton_pairs` those Triton compiles; `plain`, `cpu` and
+`triton_kernel` are the three kernels.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from kappa_flow.surrogate.descriptors.symmetry import Functions, SymmetryFunctio
 from kappa_flow.surrogate.kernels.bins import Bins
 from kappa_flow.surrogate.kernels.cpu import CompiledKernel
 from kappa_flow.surrogate.kernels.plain import PlainKernel
+from kappa_flow.surrogate.kernels.triton_kernel import TritonKernel, can_compile
 
 
 class Kernel(Protocol):
@@ -45,10 +47,17 @@ class Kernel(Protocol):
 
 
 def kernel_for(functions: Functions, structures: Structures, models: int, device: str) -> Kernel:
-    """Return the compiled kernel on the CPU where there is one for these functions, else plain torch."""
+    """Return numba's kernel on the CPU, Triton's on a card; plain torch where these functions have none."""
     if device == "cpu" and isinstance(functions, SymmetryFunctions):
         return CompiledKernel(functions, structures, models)
+    if isinstance(functions, SymmetryFunctions) and can_compile():
+        return TritonKernel(functions, structures, models, device)
     return PlainKernel(functions, structures, models, device)
+
+
+def takes_triton(functions: Functions) -> bool:
+    """Return whether these functions go through Triton's kernel on a card."""
+    return isinstance(functions, SymmetryFunctions) and can_compile()
 
 
 def functions_of(
