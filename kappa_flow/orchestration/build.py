@@ -31,7 +31,7 @@ def firework(run: Run, task: Task) -> Firework:
     spec = {
         "run": run.name,
         "task": task.name,
-        "_priority": 0 if task.stage in AHEAD else -STAGES.index(task.stage),
+        "_priority": 0 if task.stage in AHEAD else -STAGES.index(task.stage) - 1e-4 * (task.part or 0),
         "_add_launchpad_and_fw_id": True,
     }
     return Firework([StageTask()], spec=spec, name=f"{run.formula}/{task.name}")
