@@ -100,5 +100,5 @@ def _plain_line(event: TaskEvent) -> str:
     from rich.markup import escape
 
     word = {"done": "done", "skipped": "kept"}.get(event.state, event.state)
-    note = f"  {escape(event.message)}" if event.message and event.state == "failed" else ""
+    note = f"  {escape(event.message)}" if event.message else ""
     return f"{event.task:<18} {word:<11} {event.seconds:8.1f} s{note}"

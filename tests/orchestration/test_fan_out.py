@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from kappa_flow import pipeline
 from kappa_flow.cli.app import main
 from kappa_flow.documents import Dataset, RunConfig
+from kappa_flow.documents.engines import AseEmtSettings
 from kappa_flow.documents.engines.dft import DEBIAN
-from kappa_flow.errors import WorkError
-from kappa_flow.orchestration import carry_out, rerun, statuses, submit, work
+from kappa_flow.errors import InputError, WorkError
+from kappa_flow.orchestration import cancel, carry_out, open_database, rerun, statuses, submit, work
 
 PSEUDOPOTENTIAL = "Si.pz-vbc.UPF"
 PW = Path(__file__).with_name("pw_that_breaks.py")
@@ -161,3 +168,131 @@ class TestWhatIsMissing:
         monkeypatch.delenv("ASE_VASP_COMMAND", raising=False)
         line = self.refused(tmp_path, capsys, engine="vasp", setups={"Si": "Si"})
         assert "no command to run it" in line
+
+    @needs_pw
+    def test_a_worker_without_the_engine_leaves_its_tasks_to_others(self, database, tmp_path, monkeypatch):
+        given = data(tmp_path)
+        given["reference"] = {**given["reference"], "command": None}
+        monkeypatch.setenv("ASE_ESPRESSO_COMMAND", f"{sys.executable} {PW} {tmp_path}")
+        run = submit(RunConfig.from_mapping(given, tmp_path), database)
+        work(database, limit=3)
+        monkeypatch.setenv("ASE_ESPRESSO_COMMAND", "pw-of-elsewhere.x")
+        monkeypatch.setattr("kappa_flow.orchestration.perform._references", {})  # as in another process
+        heard = []
+        assert work(database, listener=heard.append) == 0
+        (said,) = [event.message for event in heard if event.state == "interrupted"]
+        assert "pw-of-elsewhere.x' is no program on this machine" in said
+        found = statuses(database, run)[0]
+        assert {task.state for task in found.tasks if task.name in PARTS} == {"ready"}
+        assert [task.error for task in found.tasks if task.error] == [said]
+        with pytest.raises(InputError, match="no program on this machine"):
+            carry_out(database, run)
+        monkeypatch.setenv("ASE_ESPRESSO_COMMAND", f"{sys.executable} {PW} {tmp_path}")
+        work(database)
+        assert statuses(database, run)[0].state == "done"
+        assert calls(tmp_path) == [0, 1, 2, 3]
+
+
+def copper(folder: Path, cells: int = 6) -> RunConfig:
+    """Return ``cells`` labels of copper by EMT, one FireWork each."""
+    given = data(folder, engine="ase-emt")
+    cell = POSCAR.replace("Si", "Cu").replace("5.40", "3.59").splitlines()[:12]
+    (folder / "POSCAR").write_text("\n".join(cell).replace("\n8\n", "\n4\n"))
+    given["structure"]["supercell"] = [2, 2, 2]
+    given["sampling"] |= {"initial": cells, "budget": cells}
+    return RunConfig.from_mapping(given, folder)
+
+
+class TestManyProcesses:
+    """Workers of their own process at the parts of one round."""
+
+    @pytest.fixture
+    def one_process(self, tmp_path):
+        return pipeline.run_all(copper(tmp_path / "alone"))["results"].kappa.tolist()
+
+    @pytest.fixture
+    def workers(self):
+        started = []
+
+        def start(folder, seconds):
+            script = Path(__file__).with_name("label_worker.py")
+            command = [sys.executable, str(script), str(folder), str(seconds)]
+            started.append(subprocess.Popen(command))
+            return started[-1]
+
+        yield start
+        for process in started:
+            process.kill()
+            process.wait()
+
+    def log(self, folder) -> list[list[str]]:
+        path = folder / "labels"
+        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+    def wait_for(self, what, within=120.0):
+        deadline = time.monotonic() + within
+        while not what():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def ended(self, folder) -> Counter[str]:
+        return Counter(which for word, which, _ in self.log(folder) if word == "end")
+
+    def finished(self, database, run):
+        def done() -> bool:
+            return statuses(database, run)[0].state == "done"
+
+        self.wait_for(done)
+        kappa = database.runs.get(run).kappa
+        return database.get(kappa).kappa.tolist()
+
+    def test_two_workers_share_the_parts_and_give_the_kappa_of_one_process(
+        self, tmp_path, workers, one_process
+    ):
+        folder = tmp_path / "shared"
+        with open_database(folder, create=True) as database:
+            run = submit(copper(folder), database)
+            both = [workers(folder, 1.0) for _ in range(2)]
+            assert self.finished(database, run) == one_process
+            for process in both:
+                process.terminate()
+                assert process.wait() == 0
+        assert sorted(self.ended(folder).values()) == [1] * 6
+        assert {int(pid) for *_, pid in self.log(folder)} == {process.pid for process in both}
+
+    def test_the_part_of_a_worker_killed_with_9_is_redone_alone_by_the_other(
+        self, tmp_path, workers, one_process
+    ):
+        folder = tmp_path / "killed"
+        with open_database(folder, create=True) as database:
+            run = submit(copper(folder), database)
+            dies = workers(folder, 1000.0)
+            self.wait_for(lambda: self.log(folder))
+            workers(folder, 0.0)
+            self.wait_for(lambda: len(self.ended(folder)) == 5)
+            os.kill(dies.pid, signal.SIGKILL)
+            dies.wait()
+            assert self.finished(database, run) == one_process
+        assert sorted(self.ended(folder).values()) == [1] * 6
+        starts = Counter(which for word, which, _ in self.log(folder) if word == "start")
+        (redone,) = [which for which, count in starts.items() if count > 1]
+        assert redone == self.log(folder)[0][1]
+
+
+def test_a_run_cancelled_while_it_samples_labels_nothing(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(AseEmtSettings, "structures_per_task", 1)
+    inner = pipeline.perform
+    stopped = []
+
+    def perform(task, *given):
+        if task.stage == "sampling" and not stopped:
+            stopped.append(cancel(database, run))
+        return inner(task, *given)
+
+    monkeypatch.setattr(pipeline, "perform", perform)
+    run = submit(copper(tmp_path), database)
+    work(database)
+    found = states(database, run)
+    assert found["sampling.0"] == "done"
+    assert {found[f"dataset.0.{part}"] for part in range(6)} == {"cancelled"}
+    assert carry_out(database, submit(copper(tmp_path), database)).kappa.reference_calls == 6
