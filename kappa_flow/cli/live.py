@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from kappa_flow.cli.parts import Parts, whole_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +23,8 @@ _MARKS: Final[dict[str, str]] = {
 
 class Live:
     """A listener that shows tasks: bars on a terminal, a line per finished task elsewhere.
+
+    On a terminal the parts of a task share its bar, and one that fails has its own line too.
 
     Parameters
     ----------
@@ -43,6 +47,7 @@ class Live:
         )
         self._lines: dict[str, Any] = {}
         self._seen: set[str] = set()
+        self._parts = Parts()
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -59,8 +64,9 @@ class Live:
         """Show what happened to a task."""
         self._seen.add(event.task)
         if self._console.is_terminal:
-            self._draw(event)
-        elif event.state not in ("started", "progress"):
+            for shown in self._parts.folded(event):
+                self._draw(shown)
+        elif event.state not in ("started", "progress", "parts") and not _kept_part(event):
             self._console.print(_plain_line(event), soft_wrap=True)
 
     def kept(self, run: str, task: str, seconds: float) -> None:
@@ -94,6 +100,10 @@ class Live:
     def _hide(self, task: str) -> None:
         if task in self._lines:
             self._bars.remove_task(self._lines.pop(task))
+
+
+def _kept_part(event: TaskEvent) -> bool:
+    return event.state == "skipped" and whole_of(event.task) != event.task
 
 
 def _plain_line(event: TaskEvent) -> str:
