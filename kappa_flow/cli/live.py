@@ -34,13 +34,14 @@ class Live:
 
     def __init__(self, console: Console) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.fields[mark]}"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.fields[mark]}", table_column=Column(min_width=1)),
+            TextColumn("{task.description}", table_column=Column(min_width=18)),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[time]}", justify="right"),
+            TextColumn("{task.fields[time]}", justify="right", table_column=Column(min_width=8)),
             TextColumn("[dim]{task.fields[note]}[/dim]"),
             console=console,
             disable=not console.is_terminal,

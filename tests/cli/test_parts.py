@@ -102,3 +102,13 @@ def test_the_drawing_has_one_box_for_a_round_with_the_time_of_its_parts() -> Non
     assert drawn.count(">dataset<") == 1
     assert "2 min 00 s" in drawn
     assert "<title>12 parts, their times added</title>" in drawn
+
+
+def test_a_long_complaint_leaves_marks_and_names_readable_on_a_narrow_terminal() -> None:
+    out = io.StringIO()
+    with Live(Console(file=out, width=80, force_terminal=True, color_system=None)) as live:
+        for event in events():
+            live(event)
+    *_, whole, broken, _ = out.getvalue().splitlines()
+    assert "▸ dataset.1 " in whole
+    assert "✗ dataset.1.3 " in broken
