@@ -12,12 +12,15 @@ Both are detours: pure functions of the documents there are, so that every engin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from kappa_flow import results
 from kappa_flow.documents import Document, RunConfig, Snapshots
 from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRIAL
+
+BY_REFERENCE: Final = ("structure", "sampling", "dataset", "forces")
+"""Stages whose tasks depend on the reference, and are done where its engine is."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class Task:
     def name(self) -> str:
         """``bte``, ``surrogate.1``, ``dataset.1.12``."""
         return ".".join(str(item) for item in (self.stage, self.round, self.part) if item is not None)
+
+    @property
+    def whole(self) -> Task:
+        """The task this is a part of; itself where it is none."""
+        return replace(self, part=None)
 
     @classmethod
     def named(cls, name: str) -> Task:
@@ -146,8 +154,8 @@ def sections(task: Task, config: RunConfig) -> dict[str, Any]:
     for name in ("budget", "tolerance"):  # they decide how many rounds there are, not what one of them does
         del plain["sampling"][name]
     more = {"sampling": ["surrogate"]}.get(task.stage, [])
-    uses_reference = task.stage in ("structure", "sampling", "dataset", "forces")
-    return {name: plain[name] for name in [task.stage, *more, *(["reference"] if uses_reference else [])]}
+    reference = ["reference"] if task.stage in BY_REFERENCE else []
+    return {name: plain[name] for name in [task.stage, *more, *reference]}
 
 
 def latest(names: list[str], stage: str) -> list[str]:

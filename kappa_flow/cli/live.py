@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from kappa_flow.cli.parts import Parts, whole_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,6 +24,8 @@ _MARKS: Final[dict[str, str]] = {
 class Live:
     """A listener that shows tasks: bars on a terminal, a line per finished task elsewhere.
 
+    On a terminal the parts of a task share its bar, and one that fails has its own line too.
+
     Parameters
     ----------
     console : Console
@@ -30,19 +34,21 @@ class Live:
 
     def __init__(self, console: Console) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.fields[mark]}"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.fields[mark]}", table_column=Column(min_width=1)),
+            TextColumn("{task.description}", table_column=Column(min_width=18)),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[time]}", justify="right"),
+            TextColumn("{task.fields[time]}", justify="right", table_column=Column(min_width=8)),
             TextColumn("[dim]{task.fields[note]}[/dim]"),
             console=console,
             disable=not console.is_terminal,
         )
         self._lines: dict[str, Any] = {}
         self._seen: set[str] = set()
+        self._parts = Parts()
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -59,8 +65,9 @@ class Live:
         """Show what happened to a task."""
         self._seen.add(event.task)
         if self._console.is_terminal:
-            self._draw(event)
-        elif event.state not in ("started", "progress"):
+            for shown in self._parts.folded(event):
+                self._draw(shown)
+        elif event.state not in ("started", "progress", "parts") and not _kept_part(event):
             self._console.print(_plain_line(event), soft_wrap=True)
 
     def kept(self, run: str, task: str, seconds: float) -> None:
@@ -96,9 +103,13 @@ class Live:
             self._bars.remove_task(self._lines.pop(task))
 
 
+def _kept_part(event: TaskEvent) -> bool:
+    return event.state == "skipped" and whole_of(event.task) != event.task
+
+
 def _plain_line(event: TaskEvent) -> str:
     from rich.markup import escape
 
     word = {"done": "done", "skipped": "kept"}.get(event.state, event.state)
-    note = f"  {escape(event.message)}" if event.message and event.state == "failed" else ""
+    note = f"  {escape(event.message)}" if event.message else ""
     return f"{event.task:<18} {word:<11} {event.seconds:8.1f} s{note}"

@@ -150,6 +150,7 @@ def _by_fireworks(settings: RunConfig, folder: Path, db: str | None, live: Live)
 def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
     from kappa_flow import graph, pipeline, references
     from kappa_flow.cli.deliver import deliver, kappa_of
+    from kappa_flow.orchestration.watch import TaskEvent
     from kappa_flow.stages import Bench
 
     documents: dict[str, Document] = dict(pipeline.inputs(settings))
@@ -158,7 +159,10 @@ def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
     while queue:
         task = queue.pop(0)
         times.append(_perform(task, settings, documents, bench, live))
-        queue[:0] = graph.detour(task, settings, documents)
+        more = graph.detour(task, settings, documents)
+        if more and more[0].part is not None:
+            live(TaskEvent("here", more[0].whole.name, "parts", total=len(more)))
+        queue[:0] = more
     deliver(folder, documents, times)
     seconds = sum(task.seconds or 0.0 for task in times)
     return Done("here", kappa_of(documents), len(times), 0, seconds)

@@ -70,16 +70,18 @@ def _show_runs(found: list[RunStatus]) -> None:
 def _show_tasks(one: RunStatus) -> None:
     from rich.markup import escape
 
+    from kappa_flow.cli.parts import folded
+
     out = console()
     out.print(f"[bold]{one.run}[/bold]  {_coloured(one.state)}")
     rows = [
         (
             task.name,
             _coloured(task.state),
-            escape(task.error or task.device or ""),
-            "–" if task.seconds is None else f"{task.seconds:.1f}",
+            escape(task.error or parts or task.device or ""),
+            "–" if seconds is None else f"{seconds:.1f}",
         )
-        for task in one.tasks
+        for task, parts, seconds in folded(one.tasks)
     ]
     out.print(table(("task", "state", "note", "seconds"), rows, left=3))
 

@@ -31,10 +31,11 @@ def firework(run: Run, task: Task) -> Firework:
     spec = {
         "run": run.name,
         "task": task.name,
-        "_priority": 0 if task.stage in AHEAD else -STAGES.index(task.stage),
+        "_priority": 0 if task.stage in AHEAD else -STAGES.index(task.stage) - 1e-4 * (task.part or 0),
         "_add_launchpad_and_fw_id": True,
     }
-    return Firework([StageTask()], spec=spec, name=f"{run.formula}/{task.name}")
+    state = "DEFUSED" if run.cancelled else "WAITING"  # cancelled while a task ran that leads to this one
+    return Firework([StageTask()], spec=spec, name=f"{run.formula}/{task.name}", state=state)
 
 
 def parents(run: Run, tasks: Sequence[Task]) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ import os
 from typing import Any, Final
 
 from kappa_flow.orchestration.engine import TASK_NAME, FiretaskBase, FWAction, LaunchPad
-from kappa_flow.orchestration.watch import current
+from kappa_flow.orchestration.watch import TaskEvent, current
 
 OURS: Final = frozenset(
     {"ASE_ESPRESSO_COMMAND", "ESPRESSO_PSEUDO", "ASE_VASP_COMMAND", "VASP_PP_PATH", "GPAW_SETUP_PATH"}
@@ -48,9 +48,12 @@ class StageTask(FiretaskBase):  # type: ignore[misc]  # fireworks ships no types
         task = graph.Task.named(fw_spec["task"])
         Work(database, run, task, watch).carry_out()
         more = graph.detour(task, run.config, Kept(database, available(database, run)))
+        if more and more[0].part is not None:
+            whole = more[0].whole.name
+            watch.listener(TaskEvent(run.name, whole, "parts", total=len(more)))
         if not more or self._has(run.name, more[0].name):
             return FWAction()
-        return FWAction(detours=[workflow_of(run, more)])
+        return FWAction(detours=[workflow_of(database.runs.get(run.name), more)])
 
     def _has(self, run: str, task: str) -> bool:
         """Whether a task is in the run's workflow already: a rerun must not double its detours."""

@@ -35,7 +35,8 @@ def file_hashes(config: RunConfig) -> dict[str, str]:
             with path.open("rb") as file:
                 found[str(path)] = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
         except OSError as error:
-            raise InputError(f"{key} = {path}", error.strerror or str(error), "Correct the path") from error
+            remedy = "Correct the path, or put it there"
+            raise InputError(f"{key} = {path}", error.strerror or str(error), remedy) from error
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from kappa_flow.orchestration import processes
 from kappa_flow.orchestration.database import Database
 from kappa_flow.orchestration.engine import FWorker, LaunchPad, Rocket
-from kappa_flow.orchestration.watch import WATCH, Listener, Watch
+from kappa_flow.orchestration.watch import WATCH, EngineMissing, Listener, Watch
 
 POLL = 1.0
 """Seconds between two looks when another process has what this one waits for."""
@@ -20,6 +20,8 @@ def launch_run(database: Database, launchpad: LaunchPad, run: str, listener: Lis
 
     Raises
     ------
+    InputError
+        When this machine lacks the engine of the run.
     KeyboardInterrupt
         Or whatever else stopped a task from outside; the task is ready again then.
     """
@@ -29,6 +31,8 @@ def launch_run(database: Database, launchpad: LaunchPad, run: str, listener: Lis
     try:
         while launch_one(launchpad, query, watch) or _elsewhere_at_work(database, launchpad, run):
             pass
+    except EngineMissing as missing:
+        raise missing.error from missing
     finally:
         database.runs.leave()
     return watch
@@ -42,9 +46,10 @@ def launch_one(launchpad: LaunchPad, query: dict[str, Any], watch: Watch) -> boo
         launched = bool(Rocket(launchpad, worker, None).run(err_file=io.StringIO()))
     finally:
         WATCH.reset(token)
-    if watch.interruption is not None:
+    if (interruption := watch.interruption) is not None:
+        watch.interruption = None
         launchpad.rerun_fw(watch.fw_id)
-        raise watch.interruption
+        raise interruption
     return launched
 
 

@@ -12,12 +12,12 @@ from typing import Any, Final, Literal
 
 from kappa_flow import graph, pipeline, references
 from kappa_flow.documents import Document, KappaDocument, RunConfig
-from kappa_flow.errors import InputError, KappaFlowError
+from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.graph import Task
 from kappa_flow.orchestration import keys
 from kappa_flow.orchestration.database import Database
 from kappa_flow.orchestration.records import Run, Step, StepState, now, place_in_order
-from kappa_flow.orchestration.watch import TaskEvent, Watch
+from kappa_flow.orchestration.watch import WATCH, EngineMissing, TaskEvent, Watch
 from kappa_flow.protocols import Reference
 from kappa_flow.stages import Bench
 from kappa_flow.storage.kappa_records import KappaRecord
@@ -64,16 +64,32 @@ class Work:
             self._fail(error)
             raise
         except BaseException as interruption:
-            self._watch.interruption = interruption
-            self._note("interrupted")
-            self._tell(TaskEvent(self._run.name, self._task.name, "interrupted"))
+            self._interrupt(interruption)
             raise
+
+    def _interrupt(self, interruption: BaseException) -> None:
+        self._watch.interruption = interruption
+        message = ""
+        if isinstance(interruption, EngineMissing):
+            self._step = replace(self._step, error=self._said(interruption.error))
+            message = str(interruption.error)
+        self._note("interrupted")
+        self._tell(TaskEvent(self._run.name, self._task.name, "interrupted", message=message))
+
+    def _engine_here(self) -> Reference | None:
+        """Return the reference; a worker on a machine that lacks it must not fail one task after another."""
+        try:
+            return _reference(self._run.config, self._database)
+        except InputError as error:
+            if WATCH.get() is None:  # a stock rlaunch would leave the task running for ever
+                raise
+            raise EngineMissing(self._run.name, error) from error
 
     def _skip_or_perform(self) -> None:
         made = available(self._database, self._run)
         wanted = {name: made[name] for name in graph.needs(self._task, list(made))}
         sections = graph.sections(self._task, self._run.config)
-        reference = _reference(self._run.config, self._database) if "reference" in sections else None
+        reference = self._engine_here() if "reference" in sections else None
         identity = None if reference is None else reference.identity
         settings = keys.by_content(sections, self._run.files)
         key = keys.task_key(self._task.name, wanted, settings, identity)
@@ -109,22 +125,21 @@ class Work:
         self._tell(TaskEvent(self._run.name, self._task.name, state, seconds=finished.seconds))
 
     def _fail(self, error: Exception) -> None:
-        trace = traceback.format_exc()
-        if isinstance(error, KappaFlowError):
-            kind = "InputError" if isinstance(error, InputError) else "WorkError"
-            said = {"kind": kind, "value": error.value, "reason": error.reason, "remedy": error.remedy}
-        else:
-            said = {
-                "kind": "WorkError",
-                "value": f"task {self._task.name}",
-                "reason": f"{type(error).__name__}: {error}",
-                "remedy": "Run again with --debug to see where; what is finished is kept",
-            }
-        self._step = replace(self._step, error={**said, "trace": trace}, finished=now())
+        self._step = replace(self._step, error=self._said(error), finished=now())
         self._note("failed")
         self._watch.ended[self._task.name] = "failed"
         failure = self._step.failure()
         self._tell(TaskEvent(self._run.name, self._task.name, "failed", message=str(failure)))
+
+    def _said(self, error: Exception) -> dict[str, str]:
+        """Return what the step's record keeps of an error being handled."""
+        kind = "InputError" if isinstance(error, InputError) else "WorkError"
+        if not isinstance(error, KappaFlowError):
+            reason = f"{type(error).__name__}: {error}"
+            remedy = "Run again with --debug to see where; what is finished is kept"
+            error = WorkError(f"task {self._task.name}", reason, remedy)
+        said = {"kind": kind, "value": error.value, "reason": error.reason, "remedy": error.remedy}
+        return {**said, "trace": traceback.format_exc()}
 
     def _whole(self, content: str) -> Document | None:
         try:

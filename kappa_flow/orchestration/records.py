@@ -88,8 +88,8 @@ class Step:
     finished: datetime | None = None
 
     def failure(self) -> KappaFlowError | None:
-        """Return the error that ended it, as raised; its note holds the traceback."""
-        if self.state != "failed" or self.error is None:
+        """Return the error that ended or interrupted it, as raised; its note holds the traceback."""
+        if self.error is None:
             return None
         kind = InputError if self.error["kind"] == "InputError" else WorkError
         failure = kind(self.error["value"], self.error["reason"], self.error["remedy"])

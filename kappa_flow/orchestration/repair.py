@@ -64,7 +64,7 @@ def mend(database: Database, launchpad: LaunchPad, run: Run, *, retry: bool = Fa
     with database.runs.only_one(run.name):
         stuck = _at_work(launchpad, run.name)
         if database.runs.others_at_work(run.name) or any(not _dead(fw) for fw in stuck):
-            freed = free_dead_launches(database, launchpad, run.name)
+            freed = _free_dead_launches(database, launchpad, run.name)
             if retry:
                 _rerun_stopped(launchpad, run.name)
             return Mended(run.name, freed, unlocked=_unlock(launchpad, run.name))
@@ -86,7 +86,23 @@ def rebuild(launchpad: LaunchPad, run: Run) -> None:
 
 
 def free_dead_launches(database: Database, launchpad: LaunchPad, run: str) -> tuple[str, ...]:
-    """Make the tasks ready again whose process has died; return their names."""
+    """Make the tasks of a run ready again whose process has died; return their names.
+
+    One process at a time: what another has freed and taken up must not be freed again.
+    """
+    with database.runs.only_one(run):
+        return _free_dead_launches(database, launchpad, run)
+
+
+def free_all_dead(database: Database, launchpad: LaunchPad) -> bool:
+    """Do so in every run that is not cancelled; return whether there were any."""
+    at_work = launchpad.fireworks.distinct("spec.run", {"state": {"$in": list(_AT_WORK)}})
+    runs = [run for run in at_work if run in database.runs.names() and not database.runs.get(run).cancelled]
+    freed = [free_dead_launches(database, launchpad, run) for run in runs]
+    return any(freed)
+
+
+def _free_dead_launches(database: Database, launchpad: LaunchPad, run: str) -> tuple[str, ...]:
     me = processes.identity()
     freed = [fw for fw in _at_work(launchpad, run) if fw["worker"] == me or _dead(fw)]
     for fw in freed:

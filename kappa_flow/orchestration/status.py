@@ -40,7 +40,7 @@ class TaskStatus:
     seconds : float or None
     host, device : str or None
     error : str or None
-        The one line.
+        The one line; of a ready task, why a machine could not do it.
     """
 
     name: str
@@ -118,7 +118,7 @@ def _task(database: Database, fw: dict[str, Any], step: Step | None) -> TaskStat
     if state == "done" and step.state == "skipped":
         state = "skipped"
     failure = step.failure()
-    error = str(failure) if state == "failed" and failure is not None else None
+    error = str(failure) if state in ("failed", "ready") and failure is not None else None
     return TaskStatus(step.task, state, step.seconds, step.host, step.device, error)
 
 

@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
+from kappa_flow.errors import InputError
+
 
 @dataclass(frozen=True)
 class TaskEvent:
@@ -15,21 +17,38 @@ class TaskEvent:
     ----------
     run, task : str
     state : str
-        ``started``, ``progress``, then one of ``done``, ``skipped``, ``failed``, ``interrupted``.
+        ``started``, ``progress``, then one of ``done``, ``skipped``, ``failed``, ``interrupted``; ``parts``:
+        it will be done in ``total`` parts.
     seconds : float
         How long the work took (``done``), or had taken when it was done (``skipped``).
     done, total, message
-        Of ``progress``: so many of so many steps, and what the steps are. ``message`` of ``failed`` is the
-        error's one line.
+        Of ``progress``: so many of so many steps, and what the steps are. ``message`` of ``failed`` and of
+        ``interrupted`` is the error's one line, where there is one.
     """
 
     run: str
     task: str
-    state: Literal["started", "progress", "done", "skipped", "failed", "interrupted"]
+    state: Literal["started", "progress", "parts", "done", "skipped", "failed", "interrupted"]
     seconds: float = 0.0
     done: int = 0
     total: int = 0
     message: str = ""
+
+
+class EngineMissing(BaseException):
+    """The engine of a run is not on this machine; its tasks wait for one that has it.
+
+    Parameters
+    ----------
+    run : str
+    error : InputError
+        What is missing.
+    """
+
+    def __init__(self, run: str, error: InputError) -> None:
+        super().__init__(run, error)
+        self.run = run
+        self.error = error
 
 
 class Listener(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -9,9 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, Final
 
 from kappa_flow.orchestration.database import Database
-from kappa_flow.orchestration.watch import Listener, Watch, deaf
+from kappa_flow.orchestration.watch import EngineMissing, Listener, Watch, deaf
+
+LOOK: Final = 10.0
+"""Seconds between two looks of an idle worker for tasks whose process has died; the first is at once."""
 
 
 class Stopped(BaseException):
@@ -28,8 +33,10 @@ def work(
 ) -> int:
     """Launch ready tasks in this process; return how many were launched.
 
-    A task that fails is recorded and does not stop the worker. SIGTERM ends it cleanly: the task at hand
-    is ready again, its single reference calculations are remembered.
+    A task that fails is recorded and does not stop the worker. A run whose engine is not here has its
+    reference calculations left to others. Before it leaves, a worker frees the tasks of those that died.
+    SIGTERM ends it cleanly: the task at hand is ready again, its single reference calculations are
+    remembered.
 
     Parameters
     ----------
@@ -50,31 +57,73 @@ def work(
     """
     from kappa_flow import pipeline  # noqa: F401 - a worker that cannot import its stages must fail here, not fail every task
     from kappa_flow.orchestration.engine import open_launchpad
-    from kappa_flow.orchestration.launch import launch_one
-    from kappa_flow.orchestration.repair import repair
 
-    query: dict[str, object] = {"spec.run": {"$exists": True} if run is None else database.runs.get(run).name}
+    query: dict[str, Any] = {"spec.run": {"$exists": True} if run is None else database.runs.get(run).name}
     launchpad = open_launchpad(database.uri)
-    watch = Watch(listener)
-    launched = 0
+    worker = _Worker(database, launchpad, query, Watch(listener))
     try:
         with _stoppable():
-            repair(database, launchpad)
-            idle_since = time.monotonic()
-            while limit is None or launched < limit:
-                if launch_one(launchpad, query, watch):
-                    launched += 1
-                    idle_since = time.monotonic()
-                elif wait is not None and time.monotonic() - idle_since >= wait:
-                    break
-                else:
-                    time.sleep(1.0)
+            worker.work(limit, wait)
     except Stopped:
-        return launched
+        pass
     finally:
         database.runs.leave()
         launchpad.connection.close()
-    return launched
+    return worker.launched
+
+
+class _Worker:
+    """One process that launches what fits ``query``, one task after another."""
+
+    def __init__(self, database: Database, launchpad: Any, query: dict[str, Any], watch: Watch) -> None:
+        self._database = database
+        self._launchpad = launchpad
+        self._query = query
+        self._watch = watch
+        self._looked = -math.inf
+        self.launched = 0
+
+    def work(self, limit: int | None, wait: float | None) -> None:
+        """Launch until ``limit``, or until nothing has been ready for ``wait`` seconds."""
+        from kappa_flow.orchestration.repair import repair
+
+        repair(self._database, self._launchpad)
+        idle_since = time.monotonic()
+        while limit is None or self.launched < limit:
+            if self._launch():
+                idle_since = time.monotonic()
+            elif self._freed():
+                continue
+            elif wait is not None and time.monotonic() - idle_since >= wait:
+                break
+            else:
+                time.sleep(1.0)
+
+    def _launch(self) -> bool:
+        """Launch one task; return whether there was one. What needs an engine that is not here is left."""
+        from kappa_flow.graph import BY_REFERENCE
+        from kappa_flow.orchestration.launch import launch_one
+
+        try:
+            found = launch_one(self._launchpad, self._query, self._watch)
+        except EngineMissing as missing:
+            stages = "|".join(BY_REFERENCE)
+            left = {"spec.run": missing.run, "spec.task": {"$regex": rf"^({stages})(\.|$)"}}
+            self._query.setdefault("$nor", []).append(left)
+            return True
+        if found:
+            self.launched += 1
+            self._looked = -math.inf
+        return found
+
+    def _freed(self) -> bool:
+        """Make ready what a process left that has died since; return whether there was any."""
+        from kappa_flow.orchestration.repair import free_all_dead
+
+        if time.monotonic() - self._looked < LOOK:
+            return False
+        self._looked = time.monotonic()
+        return free_all_dead(self._database, self._launchpad)
 
 
 @contextmanager

@@ -194,7 +194,7 @@ def results(output: Path, status: int, errors: str = "") -> dict[str, Any]:
         raise NotConvergedError("pw.x", "SCF did not converge", "Raise reference.max_iterations")
     if status != 0 or "JOB DONE" not in text:
         found = _ERROR.search(text)
-        words = found[1] if found else (errors.strip().splitlines() or [f"ended with status {status}"])[-1]
+        words = found[1] if found else scf.ending(status, errors)
         raise WorkError("pw.x", f"failed: {' '.join(words.split())[:200]}", "Look at the reference section")
     calculator = ase.io.read(output, format="espresso-out").calc
     return dict(calculator.results)

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -107,6 +108,16 @@ def command(given: str | None, variable: str, default: str | None, engine: str) 
             f"Install it, or set reference.command or ${variable}",
         )
     return words
+
+
+def ending(status: int, errors: str) -> str:
+    """Return how a program of that exit status and standard error came to its end, on one line."""
+    if lines := errors.strip().splitlines():
+        return lines[-1][:200]
+    try:
+        return f"ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended with status {status}"
 
 
 def said(settings: DftSettings) -> str:

@@ -123,10 +123,8 @@ def read_output(folder: Path, status: int = 0, errors: str = "") -> dict[str, An
         steps = [len(step.findall("scstep")) for step in tree.iter("calculation")][-1]
         (limit, *_) = [int(item.text or 0) for item in tree.iter("i") if item.get("name") == "NELM"]
     except (OSError, ET.ParseError, IndexError, ValueError) as error:
-        words = (errors.strip().splitlines() or [f"ended with status {status}"])[-1]
-        raise WorkError(
-            "vasp", f"left no whole vasprun.xml: {words[:200]}", "Look at the reference section"
-        ) from error
+        reason = f"left no whole vasprun.xml: {scf.ending(status, errors)}"
+        raise WorkError("vasp", reason, "Look at the reference section") from error
     if steps >= limit:
         raise NotConvergedError("vasp", "SCF did not converge", "Raise reference.max_iterations")
     results = dict(ase.io.read(file, index=-1, format="vasp-xml").calc.results)

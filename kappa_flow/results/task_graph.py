@@ -30,6 +30,8 @@ class TaskTime:
     """Wall time of the work itself; None while unknown."""
     state: Literal["done", "kept", "failed", "waiting", "running"] = "done"
     """``kept``: done in an earlier call and not repeated."""
+    parts: int = 0
+    """Of how many parts, done beside one another, ``seconds`` is the sum."""
 
     @property
     def stage(self) -> str:
@@ -66,13 +68,12 @@ def task_graph(tasks: Sequence[TaskTime]) -> str:
 
 def _whole(tasks: Sequence[TaskTime]) -> list[TaskTime]:
     """Return the tasks with the time of parts added to the task they are parts of."""
-    parts: dict[str, float] = {}
+    parts: dict[str, list[float]] = {}
     for task in tasks:
         if len(task.numbers) > 1:
-            whole = task.name.rpartition(".")[0]
-            parts[whole] = parts.get(whole, 0.0) + (task.seconds or 0.0)
+            parts.setdefault(task.name.rpartition(".")[0], []).append(task.seconds or 0.0)
     return [
-        replace(task, seconds=task.seconds + parts[task.name])
+        replace(task, seconds=task.seconds + sum(parts[task.name]), parts=len(parts[task.name]))
         if task.name in parts and task.seconds is not None
         else task
         for task in tasks
@@ -170,8 +171,9 @@ def _box(stage: str, row: int, task: TaskTime | None, *, numbered: bool) -> str:
     )
     in_round = task.numbers != () if task is not None else stage in LOOP
     title = stage.replace("_", " ") + (f" {row}" if in_round and numbered else "")
+    parts = "" if task is None or not task.parts else f"<title>{task.parts} parts, their times added</title>"
     return (
-        f'<g class="task {state}"><rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5"/>'
+        f'<g class="task {state}">{parts}<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5"/>'
         f'<text class="stage" x="{x + WIDTH / 2}" y="{y + 19}">{title}</text>'
         f'<text class="seconds" x="{x + WIDTH / 2}" y="{y + 35}">{text}{note}</text></g>'
     )

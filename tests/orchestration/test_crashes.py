@@ -118,7 +118,7 @@ def test_sigterm_ends_a_worker_cleanly(toy, tmp_path, monkeypatch):
                 os._exit(10 + work(mine))
         wait_for(toy, "start sampling.0")
         os.kill(child, signal.SIGTERM)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 11
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 12
         states = {task.name: task.state for task in statuses(database, name)[0].tasks}
         assert (states["structure"], states["sampling.0"]) == ("done", "ready")
 
@@ -144,7 +144,7 @@ class TestRepair:
     def half_done(self, toy, database, tmp_path):
         """A run with three tasks done; sampling.0 is done, dataset.0 is ready."""
         name = submit(toy.config(tmp_path), database)
-        work(database, limit=2)
+        work(database, limit=3)
         return name
 
     def comes_to_its_end(self, toy, database, name):
