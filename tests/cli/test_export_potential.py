@@ -25,6 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     form = {"radial": 4, "l_max": 2, "pairs": "same", "cutoff_function": "poly2"}
     data["surrogate"] |= {"committee": 2, "iterations": 1, **form}
     data["bte"] = {"mesh": [3, 3, 3], "temperatures": [300]}
+    data["sampling"] |= {"budget": 10, "tolerance": None}
     (folder / "POSCAR").write_bytes((template / "POSCAR").read_bytes())
     (folder / "cu.yaml").write_text(yaml.safe_dump(data))
     assert said(folder, "run", "cu.yaml") == 0

@@ -41,7 +41,7 @@ def salt():
 
 
 def rattled(crystal, strain, frames=6):
-    settings = SamplingSettings(method="rattle", frames=frames, strain=strain)
+    settings = SamplingSettings(method="rattle", initial=frames, budget=frames, strain=strain)
     return sample(crystal, settings, None, 0)
 
 

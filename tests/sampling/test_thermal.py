@@ -112,13 +112,13 @@ def test_finite_displacements_by_the_reference_are_counted_and_planned(copper):
 
 
 def test_the_phonons_of_a_surrogate_cost_no_reference_call_and_come_after_rattled_cells(copper):
-    settings = SamplingSettings(method="thermal", frames=3, initial=4)
+    settings = SamplingSettings(method="thermal", frames=3, initial=4, budget=8)
     assert sample(copper, settings, None, 0).origins[0].startswith("rattle")
     later = sample(copper, settings, emt(), 1)
     assert later.trajectory["reference calls"] == 0
     assert later.trajectory["imaginary modes"] == 0
     assert later.trajectory["lowest frequency"] > 1.0  # THz
-    assert reference_calls(copper, settings) == {"rattled cells": 4, "thermal cells": 3}
+    assert reference_calls(copper, settings) == {"rattled cells": 4, "thermal cells, at most": 3}
 
 
 def test_imaginary_modes_are_counted_and_drawn_as_if_real():
