@@ -4,8 +4,9 @@ Run by hand: ``python benchmarks/selection.py [--json] [--cases si-rattled] [--o
 cells of the set are the pool; each method orders them, knowing no label; the linear read-out is fitted to the
 forces of the first n; κ(300 K), RTA, no isotopes, from its forces on phono3py's displaced cells is compared
 with the truth on the same mesh (7×7×7 unless given). Truth: silicon 111 DFT finite-difference cells; NaCl
-symfc on all 100 cells. ``si-unequal`` are 30 cells in which all atoms move and the 111
-in which one or two do. In NaCl fc2 is the DFT one of 4×4×4 cells in both, so that the selection decides fc3.
+symfc on all 100 cells. ``si-unequal`` are 30 cells in which all atoms move and the 111 in which one or two
+do; ``mgo-unequal`` the same of rock salt MgO, labelled by SevenNet-0. In NaCl fc2 is the DFT one of 4×4×4
+cells in both, so that the selection decides fc3.
 Rows that FILE holds already are not done again.
 """
 
@@ -26,9 +27,14 @@ import peers
 import si_pbesol as si
 import torch
 from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
 from phono3py import Phono3py
+from phonopy.structure.atoms import PhonopyAtoms
 from surrogate import Report
 
+from kappa_flow import references
+from kappa_flow.documents.engines import SevenNetSettings
 from kappa_flow.documents.sections import Selection, SurrogateSettings
 from kappa_flow.documents.structures import Structures
 from kappa_flow.interop import structures_from_ase
@@ -45,6 +51,8 @@ from kappa_flow.surrogate.fitting.training import functions_for
 POOL = 60
 """Cells of the pool of a seed."""
 METHODS: tuple[Selection, ...] = ("random", "d-optimal", "displaced-cells", "farthest-point")
+MGO_LATTICE = 4.22
+"""Å."""
 WITHIN = (2.0, 5.0)
 """Errors of κ, %, that the number of calls is asked for."""
 
@@ -76,9 +84,7 @@ class Case:
     ) -> Case:
         cells = structures_from_ase(images)
         asked = [*(ph3.supercells_with_displacements or []), ph3.supercell]
-        wanted = structures_from_ase(
-            [Atoms(numbers=c.numbers, cell=c.cell, positions=c.positions, pbc=True) for c in asked]
-        )
+        wanted = structures_from_ase([_as_ase(cell) for cell in asked])
         functions = functions_for(cells, settings)
         forces = torch.tensor(np.array([atoms.get_forces() for atoms in images])).flatten(1)
         rows = design(cells, functions).view(*forces.shape, -1)
@@ -118,6 +124,37 @@ def silicon(name: str, counts: tuple[int, ...], mesh: list[int]) -> Case:
     return Case.of(images, truth, settings, lambda f: peers.from_forces(truth, f, mesh), target, counts)
 
 
+def magnesia(counts: tuple[int, ...], mesh: list[int]) -> Case:
+    label = references.build(SevenNetSettings(engine="sevennet", model="7net-0"))
+    unit = bulk("MgO", "rocksalt", MGO_LATTICE, cubic=True)
+    cell = PhonopyAtoms(
+        numbers=unit.numbers, cell=unit.cell.array, scaled_positions=unit.get_scaled_positions()
+    )
+    ph3 = Phono3py(cell, [2, 2, 2], primitive_matrix="auto", log_level=0)
+    ph3.generate_displacements(distance=0.03)
+    rest = _as_ase(ph3.supercell)
+    rng = np.random.default_rng(0)
+    images = []
+    for _ in range(30):
+        direction = rng.standard_normal(rest.positions.shape)
+        images.append(rest.copy())
+        images[-1].positions += 0.03 * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    moved = [_as_ase(one) for one in ph3.supercells_with_displacements or []]
+    found = label.evaluate(structures_from_ase([*images, *moved, rest])).forces.reshape(-1, len(rest), 3)
+    at_rest = found[-1]
+    for atoms, forces in zip([*images, *moved], found[:-1] - at_rest, strict=True):
+        atoms.calc = SinglePointCalculator(atoms, forces=forces)
+    target = peers.from_forces(ph3, found[len(images) : -1] - at_rest, mesh)
+    settings = SurrogateSettings(model="linear")
+    return Case.of(
+        [*images, *moved], ph3, settings, lambda f: peers.from_forces(ph3, f, mesh), target, counts
+    )
+
+
+def _as_ase(cell: PhonopyAtoms) -> Atoms:
+    return Atoms(numbers=cell.numbers, cell=cell.cell, positions=cell.positions, pbc=True)
+
+
 def salt(counts: tuple[int, ...], mesh: list[int]) -> Case:
     with contextlib.redirect_stdout(io.StringIO()):
         truth = nacl.phono3py.load(nacl.PARAMETERS, produce_fc=True, fc_calculator="symfc", log_level=0)
@@ -141,6 +178,7 @@ CASES: dict[str, Callable[[list[int]], Case]] = {
     "si-rattled": lambda mesh: silicon("random", (2, 3, 4, 6, 8), mesh),
     "si-thermal": lambda mesh: silicon("thermal", (6, 10, 14, 18), mesh),
     "si-unequal": lambda mesh: silicon("unequal", (4, 6, 12), mesh),
+    "mgo-unequal": lambda mesh: magnesia((4, 6, 12), mesh),
     "nacl": lambda mesh: salt((1, 2, 3, 4), mesh),
 }
 
