@@ -1,0 +1,225 @@
+"""Is the error bar of the surrogate right? κ of many small training sets beside brute force and its spread.
+
+Run by hand: ``python benchmarks/calibration.py [--json] [--cases si-rattled] [--out FILE]``. Each draw trains
+the default committee on a few random cells of a set (other cells, another seed each time) and solves κ(300 K)
+on 7×7×7, RTA, no isotopes, degenerate bands averaged, from the mean's and every member's forces on phono3py's
+displaced supercells. Truth: the labels' own forces there; for NaCl symfc on all 100 cells. Rows that FILE
+holds are not done again. Held-out errors are those on eight cells of the same kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nacl_pbesol as nacl
+import numpy as np
+import peers
+import si_pbesol as si
+import torch
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
+from phono3py import Phono3py
+from phonopy.structure.atoms import PhonopyAtoms
+from pydantic import TypeAdapter
+from reference_calls import SEVENNET, lammps
+from surrogate import Report
+
+from kappa_flow import references
+from kappa_flow.documents import Dataset
+from kappa_flow.documents.engines import EngineSettings
+from kappa_flow.documents.sections import SurrogateSettings
+from kappa_flow.interop import structures_from_ase
+from kappa_flow.surrogate import Potential, train
+
+MESH = (7, 7, 7)
+HELD_OUT = 8
+SEEDS = 3
+MADE: dict[str, tuple[str, str, float, dict[str, Any]]] = {
+    "si-sw": ("Si", "diamond", 5.431, lammps("sw", "Si.sw", "Si")),
+    "ge-tersoff": ("Ge", "diamond", 5.6567, lammps("tersoff", "SiCGe.tersoff", "Ge")),
+    "mgo-sevennet": ("MgO", "rocksalt", 4.22, SEVENNET),
+    "sic-sevennet": ("SiC", "zincblende", 4.36, SEVENNET),
+}
+SIZES: dict[str, tuple[int, ...]] = {
+    "si-rattled": (5, 10, 20),
+    "si-thermal": (10, 20, 40),
+    "nacl": (5, 10, 20),
+    "si-sw": (4, 8),
+    "ge-tersoff": (4, 8),
+    "mgo-sevennet": (4, 8),
+    "sic-sevennet": (4, 8),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Labelled cells, and the way from forces on the displaced supercells to κ."""
+
+    images: list[Atoms]
+    ph3: Phono3py
+    truth: float
+
+    def kappa(self, forces: peers.FloatArray) -> float:
+        """Return κ of forces on the displaced supercells, the perfect one's last."""
+        return solve(self.ph3, forces[:-1] - forces[-1])
+
+    def cells(self) -> list[Atoms]:
+        """Return phono3py's displaced supercells and, last, the perfect one."""
+        return [
+            as_ase(cell) for cell in [*(self.ph3.supercells_with_displacements or []), self.ph3.supercell]
+        ]
+
+
+def solve(ph3: Phono3py, forces: peers.FloatArray) -> float:
+    ph3.forces = forces
+    ph3.produce_fc3()
+    ph3.produce_fc2()
+    ph3.symmetrize_fc3()
+    ph3.symmetrize_fc2()
+    return transport(ph3)
+
+
+def transport(ph3: Phono3py) -> float:
+    ph3.mesh_numbers = list(MESH)
+    ph3.init_phph_interaction(average_degenerate_weights=True)
+    ph3.run_thermal_conductivity(temperatures=[300.0], is_isotope=False, write_kappa=False, log_level=0)
+    return float(np.mean(ph3.thermal_conductivity.kappa.reshape(-1, 6)[0, :3]))
+
+
+def as_ase(cell: PhonopyAtoms) -> Atoms:
+    return Atoms(numbers=cell.numbers, cell=cell.cell, positions=cell.positions, pbc=True)
+
+
+def silicon(kind: str) -> Case:
+    ph3, forces = si.finite_differences()
+    return Case(si.read_cells(si.DATA / si.SETS[kind], 200), ph3, solve(ph3, forces))
+
+
+def salt() -> Case:
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = nacl.phono3py.load(nacl.PARAMETERS, produce_fc=False, log_level=0)
+        images = nacl.read_cells(nacl.TRAINING, 100)
+        ph3 = Phono3py(truth.unitcell, [2, 2, 2], "F", log_level=0)
+        ph3.nac_params = truth.nac_params
+        displacements, forces, _ = peers.on_supercell(images, ph3.supercell)
+        ph3.dataset = {"displacements": displacements, "forces": forces}
+        ph3.produce_fc3(fc_calculator="symfc")
+        target = transport(ph3)
+        ph3 = Phono3py(truth.unitcell, [2, 2, 2], "F", log_level=0)
+        ph3.nac_params = truth.nac_params
+        ph3.generate_displacements(distance=0.03)
+    return Case(images, ph3, target)
+
+
+def labelled(name: str) -> Case:
+    """Return forty rattled cells (0.03 Å) of a crystal and its brute force, labelled here."""
+    formula, structure, length, engine = MADE[name]
+    unit = bulk(formula, structure, a=length, cubic=True)
+    cell = PhonopyAtoms(
+        numbers=unit.numbers, cell=unit.cell.array, scaled_positions=unit.get_scaled_positions()
+    )
+    ph3 = Phono3py(cell, [2, 2, 2], primitive_matrix="auto", log_level=0)
+    ph3.generate_displacements(distance=0.03)
+    rest, rng = as_ase(ph3.supercell), np.random.default_rng(0)
+    images = []
+    for _ in range(40):
+        direction = rng.standard_normal(rest.positions.shape)
+        images.append(rest.copy())
+        images[-1].positions += 0.03 * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    moved = [as_ase(one) for one in ph3.supercells_with_displacements or []]
+    reference = references.build(TypeAdapter(EngineSettings).validate_python(engine))
+    assert reference is not None
+    found = reference.evaluate(structures_from_ase([*images, *moved, rest]))
+    forces = found.forces.reshape(-1, len(rest), 3)
+    for atoms, energy, force in zip(images, found.energies, forces, strict=False):
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=force)
+    return Case(images, ph3, solve(ph3, forces[len(images) : -1] - forces[-1]))
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "si-rattled": lambda: silicon("random"),
+    "si-thermal": lambda: silicon("thermal"),
+    "nacl": salt,
+    **{name: lambda name=name: labelled(name) for name in MADE},  # type: ignore[misc]
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--out", type=Path, help="keep rows here")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    report = Report(options.out, silent=options.json)
+    report.add("versions", si.versions)
+    for name in options.cases:
+        wanted = [(count, seed) for count in SIZES[name] for seed in range(options.seeds)]
+        if all(f"{name} {count} {seed}" in report.rows for count, seed in wanted):
+            continue
+        case = CASES[name]()
+        for count, seed in wanted:
+            report.add(f"{name} {count} {seed}", lambda c=count, s=seed, case=case: draw(case, c, s))
+    print(json.dumps(report.rows if options.json else summary(report.rows)))
+
+
+def draw(case: Case, count: int, seed: int) -> dict[str, Any]:
+    """Train on ``count`` random cells; return κ, its spread, and the errors and spreads of forces."""
+    order = np.random.default_rng([count, seed]).permutation(len(case.images))
+    learned = as_dataset([case.images[index] for index in order[:count]])
+    held = as_dataset([case.images[index] for index in order[-HELD_OUT:]])
+    potential = Potential.from_document(train(learned, SurrogateSettings(seed=seed + 1)))
+    found = potential.predict(structures_from_ase(case.cells()))
+    on_held = potential.predict(held)
+    assert found.member_forces is not None
+    assert on_held.member_forces is not None
+    atoms = len(case.ph3.supercell)
+    members = [case.kappa(one.reshape(-1, atoms, 3)) for one in found.member_forces]
+    return {
+        "truth": case.truth,
+        "kappa": case.kappa(found.forces.reshape(-1, atoms, 3)),
+        "members": members,
+        "train_force_rmse": rms(potential.predict(learned, members=False).forces - learned.forces),
+        "held_out_force_rmse": rms(on_held.forces - held.forces),
+        "held_out_force_spread": rms(on_held.member_forces.std(axis=0, ddof=1)),
+        "displaced_force_spread": rms(found.member_forces.std(axis=0, ddof=1)),
+        "force_rms": rms(held.forces),
+    }
+
+
+def as_dataset(images: list[Atoms]) -> Dataset:
+    cells = structures_from_ase(images)
+    return Dataset(
+        **{name: getattr(cells, name) for name in type(cells).model_fields},
+        energies=np.array([atoms.get_potential_energy() for atoms in images]),
+        forces=np.concatenate([atoms.get_forces() for atoms in images]),
+        origins=("benchmark",) * len(images),
+        reference="benchmark",
+        reference_calls=len(images),
+    )
+
+
+def rms(values: peers.FloatArray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def summary(rows: dict[str, Any]) -> dict[str, Any]:
+    """Return how many of the draws lie within one and two spreads of the truth."""
+    found = [row for name, row in rows.items() if name != "versions"]
+    error = np.array([abs(row["kappa"] / row["truth"] - 1) for row in found])
+    spread = np.array([np.std(row["members"], ddof=1) / row["kappa"] for row in found])
+    ratio = error / spread
+    return {"draws": len(found), "within_1": float((ratio < 1).mean()), "within_2": float((ratio < 2).mean())}
+
+
+if __name__ == "__main__":
+    main()
