@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from phono3py import Phono3py
@@ -36,6 +36,10 @@ class CellCount:
     fc3_atoms: int
     fc2_cells: int = 0
     fc2_atoms: int = 0
+
+
+NO_CELLS: Final = CellCount(0, 0)
+"""Of a run that computes no κ."""
 
 
 def generate(crystal: Crystal, settings: DisplacementsSettings) -> Displacements:

@@ -5,6 +5,8 @@ A task is one stage, of one round in the learning loop. Where κ decides how man
 
     structure, displacements, (sampling, dataset, surrogate, forces, force_constants, bte)*, forces, …
 
+Where the potential is all that is wanted, errors of its forces decide, and results alone follows the loop.
+
 A round's labels are made in parts (``dataset.1.0``, ``dataset.1.1``, …) where one task would be too long.
 Both are detours: pure functions of the documents there are, so that every engine takes the same ones.
 """
@@ -17,7 +19,7 @@ from typing import Any, Final
 
 from kappa_flow import results
 from kappa_flow.documents import Document, RunConfig, Snapshots
-from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRIAL
+from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRAINING, TRIAL
 
 BY_REFERENCE: Final = ("structure", "sampling", "dataset", "forces")
 """Stages whose tasks depend on the reference, and are done where its engine is."""
@@ -50,17 +52,19 @@ class Task:
 
 def tasks(config: RunConfig) -> list[Task]:
     """Return the tasks known before the run starts, in order."""
-    loop = _round(config, 0) if config.forces.source == "surrogate" else []
+    loop = _round(config, 0) if config.trains else []
     if loop and config.sampling_method == "none":
         loop = loop[1:]
-    rest = [stage for stage in STAGES if stage not in (*AHEAD, *LOOP)]
-    return [*map(Task, AHEAD), *loop, *map(Task, rest)]
+    wanted = STAGES if config.wants_kappa else TRAINING
+    ahead = [stage for stage in AHEAD if stage in wanted]
+    rest = [stage for stage in wanted if stage not in (*AHEAD, *LOOP)]
+    return [*map(Task, ahead), *loop, *map(Task, rest)]
 
 
 def all_tasks(config: RunConfig) -> list[Task]:
     """Return every task there may be, in order: all rounds the budget allows, labels not in parts."""
     known = tasks(config)
-    if config.forces.source != "surrogate":
+    if not config.trains:
         return known
     more = [task for number in range(1, _rounds(config) + 1) for task in _round(config, number)]
     last = max(place for place, task in enumerate(known) if task.round is not None) + 1
@@ -72,13 +76,13 @@ def detour(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> 
 
     ``documents`` holds what `needs` of any task so far names, and what they made.
     """
-    if task.round is None or config.forces.source != "surrogate":
+    if task.round is None or not config.trains:
         return []
     if task.stage == "sampling":
         return _parts(task.round, config, documents[task.name])
     if task.stage != _round(config, 0)[-1].stage or task.round >= _rounds(config):
         return []
-    if _on_trial(config) and not results.goes_on(config, documents):
+    if config.settles and not results.goes_on(config, documents):
         return []
     return _round(config, task.round + 1)
 
@@ -88,16 +92,9 @@ def _rounds(config: RunConfig) -> int:
     return config.sampling.rounds if config.sampling_method != "none" else 0
 
 
-def _on_trial(config: RunConfig) -> bool:
-    """Whether κ decides how many rounds there are, or says that the budget was too small for it to."""
-    return (
-        config.sampling_method != "none" and config.sampling.looped and config.sampling.tolerance is not None
-    )
-
-
 def _round(config: RunConfig, number: int) -> list[Task]:
     """Return the tasks of one round."""
-    stages = (*LOOP, *TRIAL) if _on_trial(config) else LOOP
+    stages = (*LOOP, *TRIAL) if config.settles and config.wants_kappa else LOOP
     return [Task(stage, number) for stage in stages]
 
 

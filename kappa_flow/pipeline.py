@@ -5,7 +5,8 @@ A run is a list of tasks, each one stage (and, in the learning loop, one round) 
     structure → (sampling → dataset → surrogate)* → displacements → forces → force_constants → bte → results
 
 The loop ends when κ has settled: each round then ends with a trial, forces to bte on a modest mesh, and the
-last trial's force constants are those of the result. `kappa_flow.graph` says which tasks there are; `run`
+last trial's force constants are those of the result. Without κ (``forces.source: none``) it ends when new
+forces were foretold well enough, and results follows it. `kappa_flow.graph` says which tasks there are; `run`
 performs them one after another in this process, `kappa_flow.orchestration` as FireWorks. Both call
 `perform`, so both give the same κ; `kappa_flow.stages` hands each stage what it needs.
 """
@@ -24,7 +25,7 @@ from kappa_flow import (
 )
 from kappa_flow.documents import (
     Document,
-    KappaDocument,
+    Result,
     RunConfig,
 )
 from kappa_flow.documents.crystal import Cell
@@ -41,8 +42,8 @@ def _unheard(task: Task, document: Document, seconds: float) -> None:
     """Nobody asked."""
 
 
-def run(config: RunConfig, progress: Progress = quiet) -> KappaDocument:
-    """Compute κ(T) as ``config`` says, here and now.
+def run(config: RunConfig, progress: Progress = quiet) -> Result:
+    """Compute κ(T) as ``config`` says, here and now; with ``forces.source: none`` train the potential only.
 
     Raises
     ------
@@ -83,7 +84,9 @@ def inputs(config: RunConfig) -> dict[str, Document]:
     found = read(config)
     cell = found["input.structure"]
     assert isinstance(cell, Cell)  # noqa: S101 - read makes it
-    displacements.count(structure.build(cell, config.structure, None), config.displacements)
+    crystal = structure.build(cell, config.structure, None)
+    if config.wants_kappa:
+        displacements.count(crystal, config.displacements)
     return found
 
 

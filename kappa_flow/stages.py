@@ -27,8 +27,8 @@ from kappa_flow.documents import (
     Document,
     ForceConstants,
     ForceSets,
-    KappaDocument,
     PolarTensors,
+    Result,
     RunConfig,
     Snapshots,
     SurrogateDocument,
@@ -114,11 +114,12 @@ def _chosen(work: Work, candidates: Snapshots) -> Snapshots:
     settings = work.config.sampling
     if len(candidates) <= settings.frames:
         return candidates
+    cells = work.find("displacements", Displacements)
     experiment = surrogate.Experiment(
         candidates.geometry(),
         work.config.surrogate,
         labelled=work.find(f"dataset.{work.round - 1}", Dataset),
-        wanted=work.get("displacements", Displacements).fc3.structures,
+        wanted=None if cells is None else cells.fc3.structures,
         groups=candidates.origins,
     )
     seed = settings.seed + work.round
@@ -151,7 +152,7 @@ def _surrogate(work: Work) -> SurrogateDocument:
     document = _trained(work, labelled, for_dynamics=False)
     before = work.find(f"surrogate.{work.round - 1}", SurrogateDocument)
     earlier = work.find(f"dataset.{work.round - 1}", Dataset)
-    if document.held_out or before is None or earlier is None or len(earlier) == len(labelled):
+    if before is None or earlier is None or len(earlier) == len(labelled):
         return document
     return surrogate.foretold(document, before, labelled.subset(slice(len(earlier), None)))
 
@@ -203,8 +204,9 @@ def _bte(work: Work) -> Conductivity:
     return bte.solve(work.crystal, constants, settings, work.bench.progress)
 
 
-def _results(work: Work) -> KappaDocument:
-    return results.assemble(work.config, work.documents)
+def _results(work: Work) -> Result:
+    make = results.assemble if work.config.wants_kappa else results.assemble_training
+    return make(work.config, work.documents)
 
 
 PERFORM: Final[dict[str, Callable[[Work], Document]]] = {

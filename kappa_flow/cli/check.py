@@ -31,9 +31,9 @@ def check(
     out.print(f"[bold]{made.formula}[/bold], {made.spacegroup}: the plan of {config}. Nothing was run.\n")
     out.print(table(("stage", "what it will do"), _stages(settings.forces.source, made), left=2))
     out.print(table(("cost", "count"), _cost(made)))
-    out.print(
-        table(("memory", "at most"), [(name, size(value)) for name, value in made.memory.items() if value])
-    )
+    if made.memory:
+        rows = [(name, size(value)) for name, value in made.memory.items() if value]
+        out.print(table(("memory", "at most"), rows))
     for warning in made.warnings:
         out.print(f"[yellow]{warning}[/yellow]")
     out.print("Reference calls and evaluations are what costs; how long one takes depends on the machine.")
@@ -44,7 +44,7 @@ def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
     cells = f"{made.fc3_cells} displaced supercells of {made.fc3_atoms} atoms ({lengths} Å)"
     if made.fc2_cells:
         cells += f", {made.fc2_cells} of {made.fc2_atoms} atoms for fc2"
-    by = f"a committee of {made.members}" if source == "surrogate" else "the reference"
+    by = f"a committee of {made.members}" if source != "reference" else "the reference"
     said = {
         "structure": "symmetrise" + (", relax with the reference" if made.relaxation else ""),
         "sampling": ", ".join(f"{count} {what}" for what, count in made.reference_calls.items()),
@@ -54,7 +54,9 @@ def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
         "forces": f"{made.evaluations} supercells by {by}",
         "force_constants": "fc2 and fc3",
         "bte": "κ(T)",
-        "results": "kappa.json, report.html, files for phono3py",
+        "results": "training.json, report.html, potential/, dataset.extxyz"
+        if source == "none"
+        else "kappa.json, report.html, files for phono3py",
     }
     rounds: dict[str, int] = {}
     for name in made.tasks:
@@ -74,7 +76,7 @@ def _cost(made: Plan) -> list[tuple[str, str]]:
         rows.append(("reference calls, relaxation of the conventional cell", "not known yet"))
     most = "at most" if any("at most" in what for what in made.reference_calls) else "expected"
     rows.append((f"reference calls {most}", str(made.calls) + (" + relaxation" if made.relaxation else "")))
-    if made.members > 1:
+    if made.members > 1 and made.evaluations:
         work = f"{made.evaluations} supercells × {made.members} members"
         rows.append((f"surrogate evaluations, {work}", str(made.evaluations * made.members)))
     return rows

@@ -60,13 +60,23 @@ def export(
         _folder(run, db, out or Path(form.value), folders[form])
         return
     document, timings = result(db, run)
-    text = csv(document) if form is Format.csv else text_of(document, timings)
+    text = csv(_with_kappa(document)) if form is Format.csv else text_of(document, timings)
     if out is None:
         typer.echo(text, nl=False)
     else:
         with writing(out):
             out.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {out}")
+
+
+def _with_kappa(document: Document) -> KappaDocument:
+    from kappa_flow.documents import KappaDocument
+
+    if not isinstance(document, KappaDocument):
+        raise InputError(
+            "this run", "computed no κ: forces.source is none", "Take --format json, n2p2 or ase"
+        )
+    return document
 
 
 def csv(document: KappaDocument) -> str:
@@ -103,6 +113,7 @@ def _phono3py(documents: Mapping[str, Document]) -> Write:
     from kappa_flow.results import phono3py_files
     from kappa_flow.results.evidence import Evidence
 
+    _with_kappa(documents["results"])
     found = Evidence.of(documents)
     return lambda folder: phono3py_files.write(
         folder, found.crystal, found.displacements, found.force_constants, found.conductivity
@@ -112,12 +123,12 @@ def _phono3py(documents: Mapping[str, Document]) -> Write:
 def _n2p2(documents: Mapping[str, Document]) -> Write:
     """Write input.nn, scaling.data, weights.*.data and, labelled, what it was trained on: input.data."""
     from kappa_flow import dataset
-    from kappa_flow.results.evidence import Evidence
+    from kappa_flow.results.evidence import Learned
     from kappa_flow.surrogate import Potential
     from kappa_flow.surrogate.interchange import n2p2
 
-    found = Evidence.of(documents)
-    if found.surrogate is None or found.dataset is None:
+    found = Learned.of(documents)
+    if found is None:
         raise _without_potential()
     potential, labelled = Potential.from_document(found.surrogate), found.dataset
     n2p2.refuse_other_forms(potential)
@@ -134,11 +145,11 @@ def _ase(documents: Mapping[str, Document]) -> Write:
     from ase import io
 
     from kappa_flow import dataset, interop
-    from kappa_flow.results.evidence import Evidence
+    from kappa_flow.results.evidence import Learned
     from kappa_flow.surrogate import Potential
 
-    found = Evidence.of(documents)
-    if found.surrogate is None or found.dataset is None:
+    found = Learned.of(documents)
+    if found is None:
         raise _without_potential()
     potential, labelled = Potential.from_document(found.surrogate), found.dataset
 

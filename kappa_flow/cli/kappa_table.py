@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kappa_flow.cli.console import console, table
 
@@ -42,3 +42,16 @@ def show_kappa(document: KappaDocument) -> None:
     for flag in document.flags:
         mark = "[yellow]![/yellow]" if flag.level == "warning" else "[dim]·[/dim]"
         out.print(f"{mark} {flag.name}: {escape(flag.message)}.", soft_wrap=True)
+
+
+def summary(document: KappaDocument) -> dict[str, Any]:
+    """Return what `kappa-flow run --json` says of it; W/(m K)."""
+    from kappa_flow.results.error_budget import nearest_index
+
+    at = document.kappa_at(float(document.temperatures[nearest_index(document.temperatures)]))
+    return {
+        "temperature": at.temperature,
+        "kappa": at.value,
+        "kappa_sigma": at.sigma,
+        "converged": document.converged,
+    }

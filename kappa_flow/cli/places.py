@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from kappa_flow.errors import InputError
 
 if TYPE_CHECKING:
-    from kappa_flow.documents import Document, KappaDocument
+    from kappa_flow.documents import Document, Result
     from kappa_flow.orchestration.database import Database
     from kappa_flow.results.task_graph import TaskTime
 
 HIDDEN: Final = ".kappa_flow"
-KAPPA_JSON: Final = "kappa.json"
+RESULTS: Final = ("kappa.json", "training.json")
+"""What the result of a run is written to: a folder holds one of them."""
 REMEDY: Final = "Give --db URI_OR_FOLDER, set KAPPA_FLOW_DB, or go to the folder of a run"
 
 
@@ -67,29 +68,35 @@ def databases(db: str | None, run: str | None = None) -> Iterator[list[Database]
 
 
 def folder_of(run: str) -> str:
-    """Return the folder of a ``kappa.json``; anything else as it is."""
+    """Return the folder of a ``kappa.json`` or ``training.json``; anything else as it is."""
     path = Path(run)
-    return str(path.parent) if path.name == KAPPA_JSON and path.is_file() else run
+    return str(path.parent) if path.name in RESULTS and path.is_file() else run
+
+
+def result_in(folder: Path) -> Path:
+    """Return the file of the result in a folder, where there is one."""
+    return next((folder / name for name in RESULTS if (folder / name).is_file()), folder / RESULTS[0])
 
 
 def run_name(database: Database, run: str) -> str | None:
     """Return the id of the run meant in this database: by id, by its beginning, or by its folder.
 
-    Of a folder's own database the newest run is meant; elsewhere, the one whose ``kappa.json`` it holds.
+    Of a folder's own database the newest run is meant; elsewhere, the one whose result it holds.
     """
     names = database.runs.names()
     folder = Path(folder_of(run))
     if run and str(database) == str((folder / HIDDEN).resolve()):
         return names[0] if names else None
-    if run and (folder / KAPPA_JSON).is_file():
-        key = _content_hash(folder / KAPPA_JSON)
-        return next((record.run for record in database.find() if record.document == key), None)
+    if run and result_in(folder).is_file():
+        key = _content_hash(result_in(folder))
+        with_kappa = next((record.run for record in database.find() if record.document == key), None)
+        return with_kappa or (database.runs.with_result(key) if key else None)
     fitting = [name for name in names if run and name.startswith(run)]
     return run if run in names else fitting[0] if len(fitting) == 1 else None
 
 
 def _content_hash(path: Path) -> str | None:
-    """Return the content hash a kappa.json names, or None where it is not whole."""
+    """Return the content hash the file of a result names, or None where it is not whole."""
     import json
 
     try:
@@ -122,23 +129,23 @@ def found_run(db: str | None, run: str) -> Iterator[tuple[Database, str]]:
         raise InputError(f"run {run!r}", reason, "`kappa-flow status` lists the runs")
 
 
-def result(db: str | None, run: str) -> tuple[KappaDocument, dict[str, float | None]]:
-    """Return a result and the seconds of its tasks: from kappa.json, a run's folder, or a database.
+def result(db: str | None, run: str) -> tuple[Result, dict[str, float | None]]:
+    """Return a result and the seconds of its tasks: from its file, a run's folder, or a database.
 
     Raises
     ------
     InputError
         When there is no such result.
     """
-    from kappa_flow.cli.deliver import kappa_of
-    from kappa_flow.results.files import read_kappa_json
+    from kappa_flow.cli.deliver import result_of
+    from kappa_flow.results.files import read_result
 
-    path = Path(run) / KAPPA_JSON if Path(run).is_dir() else Path(run)
+    path = result_in(Path(run)) if Path(run).is_dir() else Path(run)
     if not db and path.is_file():
-        return read_kappa_json(path)
+        return read_result(path)
     with found_run(db, run) as (database, name):
         documents, tasks = run_documents(database, name, only="results")
-    return kappa_of(documents), {task.name: task.seconds for task in tasks}
+    return result_of(documents), {task.name: task.seconds for task in tasks}
 
 
 def run_documents(

@@ -64,8 +64,9 @@ def plan(config: RunConfig) -> Plan:
     cell, given = inputs["input.structure"], inputs.get("input.dataset")
     assert isinstance(cell, Cell)  # noqa: S101 - pipeline.read makes it
     crystal = structure.build(cell, config.structure, None)
-    count = displacements.count(crystal, config.displacements)
-    surrogate = config.forces.source == "surrogate"
+    count = (
+        displacements.count(crystal, config.displacements) if config.wants_kappa else displacements.NO_CELLS
+    )
     return Plan(
         formula=crystal.formula,
         spacegroup=f"{crystal.spacegroup} ({crystal.spacegroup_number})",
@@ -78,8 +79,8 @@ def plan(config: RunConfig) -> Plan:
         reference_calls=reference_calls(config, crystal, count),
         relaxation=config.relax,
         evaluations=_with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells),
-        members=config.surrogate.committee if surrogate else 1,
-        memory=memory(config, crystal, count),
+        members=config.surrogate.committee if config.trains else 1,
+        memory=memory(config, crystal, count) if config.wants_kappa else {},
         warnings=warnings(config),
     )
 
@@ -103,6 +104,9 @@ def warnings(config: RunConfig) -> tuple[str, ...]:
             "surrogate.stress_weight: every cell will have the same box, which teaches no elastic constants; "
             "set sampling.strain, e.g. 0.01"
         )
+    unused = [name for name in ("displacements", "bte") if name in config.model_fields_set]
+    if unused and not config.wants_kappa:
+        found.append(f"{', '.join(unused)}: not looked at, because forces.source: none asks for no κ")
     return tuple(found)
 
 
@@ -111,7 +115,7 @@ def memory(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, i
     primitive = round(abs(np.linalg.det(crystal.primitive_matrix)) * len(crystal.cell.numbers))
     bands = 3 * primitive
     fc2_atoms = count.fc2_atoms or count.fc3_atoms
-    members = config.surrogate.committee if config.forces.source == "surrogate" else 1
+    members = config.surrogate.committee if config.trains else 1
     one = BYTES * primitive * (27 * count.fc3_atoms**2 + 9 * fc2_atoms)
     rows = count.fc3_cells * count.fc3_atoms + count.fc2_cells * count.fc2_atoms
     mesh = config.bte.mesh

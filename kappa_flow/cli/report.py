@@ -18,11 +18,10 @@ def report(
     db: Database = None,
 ) -> None:
     """Write the report of a result: one self-contained HTML file."""
-    from kappa_flow.cli.deliver import kappa_of
+    from kappa_flow.cli.deliver import result_of
     from kappa_flow.cli.places import found_run, run_documents, writing
     from kappa_flow.errors import InputError
-    from kappa_flow.results.files import whole_files
-    from kappa_flow.results.report import render
+    from kappa_flow.results.files import page, whole_files
 
     with found_run(db, run) as (database, name):
         documents, tasks = run_documents(database, name)
@@ -30,6 +29,6 @@ def report(
         if target.is_dir():
             raise InputError(f"--out {target}", "it is a folder", "Give a file")
         with writing(target), whole_files(target.resolve().parent) as fresh:
-            text = render(kappa_of(documents), documents, tasks)
+            text = page(result_of(documents), documents, tasks)
             (fresh / target.name).write_text(text, encoding="utf-8")
         typer.echo(f"wrote {target}")

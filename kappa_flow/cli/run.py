@@ -14,7 +14,7 @@ from kappa_flow.cli.console import AsJson, console, say_json
 
 if TYPE_CHECKING:
     from kappa_flow.cli.live import Live
-    from kappa_flow.documents import Document, KappaDocument, RunConfig
+    from kappa_flow.documents import Document, Result, RunConfig
     from kappa_flow.graph import Task
     from kappa_flow.results.task_graph import TaskTime
     from kappa_flow.stages import Bench
@@ -25,7 +25,7 @@ class Done:
     """A finished run, whoever launched its tasks."""
 
     run: str
-    document: KappaDocument
+    document: Result
     launched: int
     """Tasks performed in this call."""
     kept: int
@@ -62,10 +62,14 @@ def run(
     ] = Engine.fireworks,
     as_json: AsJson = False,
 ) -> None:
-    """Compute κ(T) here: database, workflow, all tasks. Called again, it goes on where it was."""
+    """Compute κ(T) here: database, workflow, all tasks. Called again, it goes on where it was.
+
+    With forces.source: none the potential is the result.
+    """
     from kappa_flow.cli.kappa_table import show_kappa
     from kappa_flow.cli.live import Live
-    from kappa_flow.documents import RunConfig
+    from kappa_flow.cli.training_table import show_training
+    from kappa_flow.documents import KappaDocument, RunConfig
 
     settings = RunConfig.from_file(config)
     folder = out or default_folder(config)
@@ -79,28 +83,33 @@ def run(
     if as_json:
         say_json(summary(done, folder))
         return
-    show_kappa(done.document)
+    if isinstance(done.document, KappaDocument):
+        show_kappa(done.document)
+    else:
+        show_training(done.document)
     error_console.print(
         f"tasks: {done.launched} done in {done.seconds:.1f} s, {done.kept} kept. "
-        f"See {folder / 'report.html'} and {folder / 'kappa.json'}",
+        f"See {folder / 'report.html'} and {folder / f'{done.document.kind}.json'}",
         soft_wrap=True,
     )
 
 
 def summary(done: Done, folder: Path) -> dict[str, Any]:
     """Return what `--json` prints."""
-    from kappa_flow.results.error_budget import nearest_index
+    from kappa_flow.cli import kappa_table, training_table
+    from kappa_flow.documents import KappaDocument
 
     document = done.document
-    at = document.kappa_at(float(document.temperatures[nearest_index(document.temperatures)]))
+    of_kind = (
+        kappa_table.summary(document)
+        if isinstance(document, KappaDocument)
+        else training_table.summary(document)
+    )
     return {
         "run": done.run,
         "folder": str(folder),
         "formula": document.formula,
-        "temperature": at.temperature,
-        "kappa": at.value,
-        "kappa_sigma": at.sigma,
-        "converged": document.converged,
+        **of_kind,
         "flags": [flag.name for flag in document.flags],
         "reference_calls": document.reference_calls,
         "tasks": {"done": done.launched, "kept": done.kept},
@@ -140,16 +149,16 @@ def _by_fireworks(settings: RunConfig, folder: Path, db: str | None, live: Live)
     outcome = run_here(settings, folder, db or None, live)
     for task in outcome.tasks:
         live.kept(outcome.run, task.name, task.seconds)
-    if not delivered(folder, outcome.kappa.content_hash, with_surrogate=outcome.kappa.surrogate is not None):
+    if not delivered(folder, outcome.result):
         with open_database(db or folder) as database:
             deliver(folder, *run_documents(database, outcome.run))
     seconds = sum(task.seconds for task in outcome.tasks if task.state == "launched")
-    return Done(outcome.run, outcome.kappa, outcome.launched, len(outcome.tasks) - outcome.launched, seconds)
+    return Done(outcome.run, outcome.result, outcome.launched, len(outcome.tasks) - outcome.launched, seconds)
 
 
 def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
     from kappa_flow import graph, pipeline, references
-    from kappa_flow.cli.deliver import deliver, kappa_of
+    from kappa_flow.cli.deliver import deliver, result_of
     from kappa_flow.orchestration.watch import TaskEvent
     from kappa_flow.stages import Bench
 
@@ -165,7 +174,7 @@ def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
         queue[:0] = more
     deliver(folder, documents, times)
     seconds = sum(task.seconds or 0.0 for task in times)
-    return Done("here", kappa_of(documents), len(times), 0, seconds)
+    return Done("here", result_of(documents), len(times), 0, seconds)
 
 
 def _perform(

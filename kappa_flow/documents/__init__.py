@@ -15,6 +15,7 @@ from kappa_flow.documents.kappa import KappaDocument
 from kappa_flow.documents.snapshots import Snapshots
 from kappa_flow.documents.structures import Evaluation, Structures
 from kappa_flow.documents.surrogate import SurrogateDocument
+from kappa_flow.documents.training import Result, TrainingDocument
 
 __all__ = [
     "Cell",
@@ -28,8 +29,10 @@ __all__ = [
     "ForceSets",
     "KappaDocument",
     "PolarTensors",
+    "Result",
     "RunConfig",
     "Snapshots",
     "Structures",
     "SurrogateDocument",
+    "TrainingDocument",
 ]

@@ -53,16 +53,32 @@ class RunConfig(Settings):
             raise ValueError(
                 f"sampling.method: {self.sampling.method} needs a reference section to label its structures"
             )
-        if (
-            self.forces.source == "surrogate"
-            and not self.dataset.files
-            and (no_reference or self.sampling.method == "none")
-        ):
+        if not self.wants_kappa and self.sampling.selection == "displaced-cells":
+            raise ValueError(
+                "sampling.selection: displaced-cells needs the displaced cells of κ, and forces.source: none "
+                "makes none; take d-optimal"
+            )
+        if self.trains and not self.dataset.files and (no_reference or self.sampling.method == "none"):
             raise ValueError(
                 "nothing to train on: give a reference with a sampling.method, or dataset.files, "
                 "or forces.source: reference"
             )
         return self
+
+    @property
+    def trains(self) -> bool:
+        """Whether a potential is trained: not where the reference computes every force."""
+        return self.forces.source != "reference"
+
+    @property
+    def wants_kappa(self) -> bool:
+        """Whether the run ends with κ, not with the potential."""
+        return self.forces.source != "none"
+
+    @property
+    def settles(self) -> bool:
+        """Whether what a round gave decides if another follows, or says that the budget was too small."""
+        return self.sampling_method != "none" and self.sampling.looped and self.sampling.tolerance is not None
 
     @property
     def relax(self) -> bool:
@@ -140,6 +156,8 @@ LOOP: Final = ("sampling", "dataset", "surrogate")
 """The stages repeated until there are labels enough."""
 AHEAD: Final = ("structure", "displacements")
 """The stages that wait for no label."""
+TRAINING: Final = ("structure", *LOOP, "results")
+"""The stages of a run that ends at the potential."""
 TRIAL: Final = ("forces", "force_constants", "bte")
 """The stages that end a round where κ decides whether another follows."""
 _NO_ENGINE: Final = ("union_tag_not_found", "model_attributes_type")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal
 
 from kappa_flow import graph, pipeline, references
-from kappa_flow.documents import Document, KappaDocument, RunConfig
+from kappa_flow.documents import Document, KappaDocument, Result, RunConfig
 from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.graph import Task
 from kappa_flow.orchestration import keys
@@ -111,6 +111,7 @@ class Work:
     def _close(self, state: Literal["done", "skipped"], document: Document, finished: Finished) -> None:
         if isinstance(document, KappaDocument):
             self._database.kappa.keep(KappaRecord.of(self._run.name, finished.document, document))
+        if isinstance(document, Result):
             self._database.runs.finish(self._run.name, finished.document)
         self._step = replace(
             self._step,

@@ -40,7 +40,7 @@ class Run:
         Sha256 of every file the configuration names, by path.
     created : datetime
     kappa : str or None
-        Content hash of the KappaDocument once it is there.
+        Content hash of the result, of whatever kind, once it is there.
     cancelled : bool
     """
 
@@ -162,8 +162,13 @@ class RunRecords:
         return [record["_id"] for record in self._runs.find({}, {"_id": 1}).sort("created", -1)]
 
     def finish(self, name: str, kappa: str) -> None:
-        """Note the KappaDocument of a run."""
+        """Note the result of a run."""
         self._runs.update_one({"_id": name}, {"$set": {"kappa": kappa}})
+
+    def with_result(self, content: str) -> str | None:
+        """Return the id of a run whose result has this content hash."""
+        record = self._runs.find_one({"kappa": content}, {"_id": 1})
+        return None if record is None else str(record["_id"])
 
     def reopen(self, name: str) -> None:
         """Note that a run has work to do: not finished, not cancelled."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from kappa_flow.documents import KappaDocument, RunConfig
+from kappa_flow.documents import KappaDocument, Result, RunConfig
 from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.orchestration import keys
 from kappa_flow.orchestration.database import Database, open_database
@@ -44,23 +44,22 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """The end of a run.
-
-    Parameters
-    ----------
-    run : str
-        Run id.
-    kappa : KappaDocument
-    tasks : tuple of TaskRecord
-        In the order of the calculation.
-    launched : int
-        Tasks performed in this call.
-    """
+    """The end of a run."""
 
     run: str
-    kappa: KappaDocument
+    """Run id."""
+    result: Result
     tasks: tuple[TaskRecord, ...]
+    """In the order of the calculation."""
     launched: int
+    """Tasks performed in this call."""
+
+    @property
+    def kappa(self) -> KappaDocument:
+        """The result of a run that computes κ."""
+        if not isinstance(self.result, KappaDocument):
+            raise TypeError(f"the result of {self.run} is a {self.result.kind}")
+        return self.result
 
 
 def run_here(
@@ -89,8 +88,8 @@ def run_here(
     ) as database:
         files = keys.file_hashes(config)
         known = database.runs.by_fingerprint(keys.fingerprint(config, files))
-        if known is not None and (kappa := _kappa(database, known)) is not None:
-            return _outcome(database, known, kappa, {})
+        if known is not None and (result := _result(database, known)) is not None:
+            return _outcome(database, known, result, {})
         return carry_out(database, submit(config, database), listener)
 
 
@@ -110,7 +109,7 @@ def submit(config: RunConfig, database: Database) -> str:
     run = database.runs.by_fingerprint(fingerprint)
     if run is None or any(content not in database.store for content in run.inputs.values()):
         run = _new_run(config, database, fingerprint, files)
-    if _kappa(database, run) is None:
+    if _result(database, run) is None:
         _make_ready(database, run)
     return run.name
 
@@ -130,7 +129,7 @@ def carry_out(database: Database, name: str, listener: Listener = deaf) -> RunOu
 
     run = database.runs.get(name)
     ended: dict[str, str] = {}
-    if _kappa(database, run) is None:
+    if _result(database, run) is None:
         _make_ready(database, run)
         launchpad = open_launchpad(database.uri)
         try:
@@ -138,10 +137,10 @@ def carry_out(database: Database, name: str, listener: Listener = deaf) -> RunOu
         finally:
             launchpad.connection.close()
     run = database.runs.get(run.name)
-    kappa = _kappa(database, run)
-    if kappa is None:
+    result = _result(database, run)
+    if result is None:
         raise _failure(database, run)
-    return _outcome(database, run, kappa, ended)
+    return _outcome(database, run, result, ended)
 
 
 def rerun(database: Database, name: str, stage: str | None = None) -> tuple[str, ...]:
@@ -255,7 +254,7 @@ def _rebuild(database: Database, run: Run) -> None:
         launchpad.connection.close()
 
 
-def _kappa(database: Database, run: Run) -> KappaDocument | None:
+def _result(database: Database, run: Run) -> Result | None:
     """Return the result of a run, when it is there whole."""
     if run.kappa is None:
         return None
@@ -263,7 +262,7 @@ def _kappa(database: Database, run: Run) -> KappaDocument | None:
         document = database.store.get(run.kappa)
     except WorkError:
         return None
-    return document if isinstance(document, KappaDocument) else None
+    return document if isinstance(document, Result) else None
 
 
 def _failure(database: Database, run: Run) -> KappaFlowError:
@@ -274,7 +273,7 @@ def _failure(database: Database, run: Run) -> KappaFlowError:
     return WorkError(f"run {run.name}", reason, "Run it again; `kappa-flow status` shows its tasks")
 
 
-def _outcome(database: Database, run: Run, kappa: KappaDocument, ended: dict[str, str]) -> RunOutcome:
+def _outcome(database: Database, run: Run, result: Result, ended: dict[str, str]) -> RunOutcome:
     states: dict[str, Literal["launched", "skipped"]] = {"done": "launched", "skipped": "skipped"}
     records = tuple(
         TaskRecord(
@@ -287,7 +286,7 @@ def _outcome(database: Database, run: Run, kappa: KappaDocument, ended: dict[str
         for step in _in_order(database.runs.steps(run.name))
         if step.document is not None
     )
-    return RunOutcome(run.name, kappa, records, sum(record.state == "launched" for record in records))
+    return RunOutcome(run.name, result, records, sum(record.state == "launched" for record in records))
 
 
 def _after(task: str, others: list[str]) -> bool:

@@ -67,7 +67,7 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
         surrogate=None if evidence.surrogate is None else _surrogate(config, evidence, evidence.surrogate),
         phonons=_phonons(evidence),
         switches=found.switches,
-        settings=_plain(config.model_dump()),
+        settings=plain(config.model_dump()),
         tags=config.results.tags,
         versions=versions(evidence.reference),
         provenance={name: documents[name].content_hash for name in sorted(documents)},
@@ -122,12 +122,12 @@ def _phonons(evidence: Evidence) -> dict[str, JsonValue]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return settings as JSON-safe data; of a path only the name, for folders are no part of a result."""
     if isinstance(value, Path):
         return value.name
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

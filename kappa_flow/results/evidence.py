@@ -21,6 +21,24 @@ D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What a potential was made from, and it; of the learning loop the last round."""
+
+    crystal: Crystal
+    dataset: Dataset
+    surrogate: SurrogateDocument
+
+    @classmethod
+    def of(cls, documents: Mapping[str, Document]) -> Self | None:
+        """Pick it out of a run's documents by task name; None where no potential was trained."""
+        labelled = _last_round(documents, "dataset", Dataset)
+        trained = _last_round(documents, "surrogate", SurrogateDocument)
+        if labelled is None or trained is None:
+            return None
+        return cls(_get(documents, "structure", Crystal), labelled, trained)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What was made on the way to κ; of the learning loop the last round."""
 

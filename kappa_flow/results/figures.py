@@ -12,6 +12,7 @@ from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Conductivity, KappaDocument, SurrogateDocument
 from kappa_flow.documents.conductivity import Bands, MeanFreePaths
 from kappa_flow.documents.kappa import LearningRound
+from kappa_flow.documents.training import ForetoldRound
 from kappa_flow.results.error_budget import nearest_index
 from kappa_flow.results.style import BLUE, COMPONENTS, INK, QUIET, VERMILION, legend, panel, svg
 
@@ -195,6 +196,23 @@ def kappa_over_rounds(rounds: Sequence[LearningRound], tolerance: float) -> str:
     axes.grid(visible=True, axis="y")
     legend(axes, "best")
     return svg(figure, "Thermal conductivity over the rounds of the learning loop")
+
+
+def force_error_over_rounds(rounds: Sequence[ForetoldRound], tolerance: float) -> str:
+    """Force error on each round's structures, foretold before they were learned, with the tolerance."""
+    figure, (axes,) = panel(4.7, 3.6)
+    told = [one for one in rounds if one.force_error is not None]
+    axes.axhline(
+        100 * tolerance, color=QUIET, linewidth=1.0, linestyle="--", label=f"tolerance, {100 * tolerance:g} %"
+    )
+    errors = [100 * (one.force_error or 0.0) for one in told]
+    axes.plot([one.labelled for one in told], errors, "o-", color=BLUE, markersize=5, label="foretold")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="Labelled structures", ylabel="Force error (% of the rms force)", ylim=(0, None))
+    axes.margins(x=0.08)
+    axes.grid(visible=True, axis="y")
+    legend(axes, "best")
+    return svg(figure, "Force error over the rounds of the learning loop")
 
 
 def pretty_label(label: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kappa_flow.documents import Document, KappaDocument
+from kappa_flow.documents import Document, KappaDocument, Result, TrainingDocument
 from kappa_flow.errors import InputError
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.task_graph import TaskTime
@@ -39,17 +39,34 @@ def write(
         The files written.
     """
     from kappa_flow.results import phono3py_files
-    from kappa_flow.results.report import render
 
     evidence = Evidence.of(documents)
     with whole_files(folder) as fresh:
         (fresh / "kappa.json").write_text(kappa_json(document, tasks), encoding="utf-8")
-        (fresh / "report.html").write_text(render(document, documents, tasks), encoding="utf-8")
+        (fresh / "report.html").write_text(page(document, documents, tasks), encoding="utf-8")
         phono3py_files.write(
             fresh, evidence.crystal, evidence.displacements, evidence.force_constants, evidence.conductivity
         )
         names = sorted(path.name for path in fresh.iterdir())
     return [folder / name for name in names]
+
+
+def write_training(
+    folder: Path, document: TrainingDocument, documents: Mapping[str, Document], tasks: Sequence[TaskTime]
+) -> None:
+    """Write ``training.json`` and ``report.html`` into ``folder``, as `write` does those of κ."""
+    with whole_files(folder) as fresh:
+        (fresh / "training.json").write_text(kappa_json(document, tasks), encoding="utf-8")
+        (fresh / "report.html").write_text(page(document, documents, tasks), encoding="utf-8")
+
+
+def page(document: Result, documents: Mapping[str, Document], tasks: Sequence[TaskTime]) -> str:
+    """Return the report of a result as HTML."""
+    from kappa_flow.results import report, training_report
+
+    if isinstance(document, KappaDocument):
+        return report.render(document, documents, tasks)
+    return training_report.render(document, documents, tasks)
 
 
 @contextmanager
@@ -71,17 +88,17 @@ def whole_files(folder: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def kappa_json(document: KappaDocument, tasks: Sequence[TaskTime]) -> str:
-    """Return the text of ``kappa.json`` with the seconds of these tasks."""
+def kappa_json(document: Result, tasks: Sequence[TaskTime]) -> str:
+    """Return the text of ``kappa.json`` or ``training.json`` with the seconds of these tasks."""
     return text_of(document, {task.name: task.seconds for task in tasks})
 
 
-def text_of(document: KappaDocument, timings: Mapping[str, float | None]) -> str:
-    """Return the text of ``kappa.json``, laid out for people."""
+def text_of(document: Result, timings: Mapping[str, float | None]) -> str:
+    """Return the text of ``kappa.json`` or ``training.json``, laid out for people."""
     return _text(json_body(document, timings)) + "\n"
 
 
-def json_body(document: KappaDocument, timings: Mapping[str, float | None]) -> dict[str, Any]:
+def json_body(document: Result, timings: Mapping[str, float | None]) -> dict[str, Any]:
     """Return the document with arrays as lists, its timings and content hash: what `kappa.json` holds."""
     return {
         "kind": document.kind,
@@ -92,13 +109,13 @@ def json_body(document: KappaDocument, timings: Mapping[str, float | None]) -> d
     }
 
 
-def read_kappa_json(path: Path) -> tuple[KappaDocument, dict[str, float | None]]:
-    """Read ``kappa.json`` back: the document and the seconds each task took.
+def read_result(path: Path) -> tuple[Result, dict[str, float | None]]:
+    """Read ``kappa.json`` or ``training.json`` back: the document and the seconds each task took.
 
     Raises
     ------
     InputError
-        When the file is missing, is no κ document, or its content does not match its hash.
+        When the file is missing, is no result, or its content does not match its hash.
     """
     remedy = "Give the folder of a finished run, or write it again with `kappa-flow run`"
     try:
@@ -108,13 +125,14 @@ def read_kappa_json(path: Path) -> tuple[KappaDocument, dict[str, float | None]]
     except ValueError as error:
         raise InputError(str(path), f"not valid JSON: {error}", remedy) from error
     kind = body.get("kind") if isinstance(body, dict) else None
-    if kind != KappaDocument.kind or body.get("schema_version") != KappaDocument.schema_version:
-        raise InputError(str(path), "no κ document of this kappa_flow", remedy)
-    fields = {name: value for name, value in body.items() if name in KappaDocument.model_fields}
+    model = TrainingDocument if kind == TrainingDocument.kind else KappaDocument
+    if kind != model.kind or body.get("schema_version") != model.schema_version:
+        raise InputError(str(path), "no result of this kappa_flow", remedy)
+    fields = {name: value for name, value in body.items() if name in model.model_fields}
     try:
-        document = KappaDocument.model_validate(fields)
+        document: Result = model.model_validate(fields)
     except ValidationError as error:
-        raise InputError(str(path), f"no valid κ document: {error.errors()[0]['msg']}", remedy) from error
+        raise InputError(str(path), f"no valid result: {error.errors()[0]['msg']}", remedy) from error
     if document.content_hash != body.get("content_hash"):
         raise InputError(str(path), "its content does not match its content_hash: it was changed", remedy)
     return document, dict(body.get("timings", {}))

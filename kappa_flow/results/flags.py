@@ -10,7 +10,7 @@ import numpy as np
 
 from kappa_flow.documents import RunConfig
 from kappa_flow.documents.kappa import ErrorBudget, Flag, LearningRound
-from kappa_flow.results.evidence import Evidence
+from kappa_flow.results.evidence import Evidence, Learned
 from kappa_flow.results.learning import OUTSIDE, settled
 
 CONTRADICTS: Final = frozenset(
@@ -55,6 +55,11 @@ def flags(
     raised += _rounds(rounds)
     raised += _single_settings(config, evidence, budget)
     return tuple(sorted(raised, key=lambda flag: flag.level == "note"))
+
+
+def of_training(learned: Learned) -> list[Flag]:
+    """Return the flags of a potential and of the labels it was made from."""
+    return [flag for check in (_surrogate, _labels, _reference) for flag in check(learned)]
 
 
 def _imaginary(evidence: Evidence) -> Iterator[Flag]:
@@ -113,7 +118,7 @@ def _mesh(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
-def _surrogate(evidence: Evidence) -> Iterator[Flag]:
+def _surrogate(evidence: Evidence | Learned) -> Iterator[Flag]:
     trained = evidence.surrogate
     if trained is None:
         return
@@ -169,8 +174,8 @@ def _carried(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
-def _labels(evidence: Evidence) -> Iterator[Flag]:
-    if evidence.dataset is not None and evidence.reference_calls == 0:
+def _labels(evidence: Evidence | Learned) -> Iterator[Flag]:
+    if evidence.dataset is not None and evidence.dataset.reference_calls == 0:
         yield Flag(
             name="labels-given",
             message=f"{len(evidence.dataset)} labelled structures came from files: reference_calls is 0 "
@@ -179,7 +184,7 @@ def _labels(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
-def _reference(evidence: Evidence) -> Iterator[Flag]:
+def _reference(evidence: Evidence | Learned) -> Iterator[Flag]:
     data = evidence.dataset
     if data is None:
         return

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from kappa_flow.documents import Document, KappaDocument
+from kappa_flow.documents import Crystal, Dataset, Document, KappaDocument
 from kappa_flow.results import figures
 from kappa_flow.results.error_budget import HEADLINE
 from kappa_flow.results.evidence import Evidence
@@ -51,6 +52,11 @@ REFERENCES: Final = (
 )
 
 Row = tuple[str, str]
+SHOWN: Final = {
+    "train": "training structures",
+    "unseen": "the last round's structures, before they were learned",
+}
+"""What the parity figure shows; anything else was held out."""
 
 
 def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Sequence[TaskTime]) -> str:
@@ -64,12 +70,8 @@ def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Se
     tasks : sequence of TaskTime
         In the order they were done.
     """
-    environment = Environment(
-        loader=PackageLoader("kappa_flow.results", "."), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     evidence = Evidence.of(documents)
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         document=document,
         title=Markup(formula_html(document.formula)),  # noqa: S704 - escaped inside
         headline=_headline(document),
@@ -85,6 +87,14 @@ def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Se
         total=duration(sum(task.seconds or 0.0 for task in tasks)) if tasks else None,
         content_hash=document.content_hash,
     )
+
+
+def template(name: str) -> Template:
+    """Return one of the templates beside this file."""
+    return Environment(
+        loader=PackageLoader("kappa_flow.results", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    ).get_template(name)  # fmt: skip
 
 
 def formula_html(formula: str) -> str:
@@ -144,27 +154,33 @@ def _headline(document: KappaDocument) -> dict[str, Any]:
 
 
 def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
-    crystal = evidence.crystal
-    matrix = crystal.supercell
-    diagonal = (matrix == matrix * [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).all()
-    supercell = "×".join(str(matrix[i, i]) for i in range(3)) if diagonal else str(matrix.tolist())
-    lengths = " × ".join(f"{length:.4f}" for length in (crystal.cell.lattice**2).sum(axis=1) ** 0.5)
     return [
-        ("Space group", f"{document.spacegroup} ({document.spacegroup_number})"),
-        ("Conventional cell", f"{lengths} Å, {len(crystal.cell.numbers)} atoms"),
-        ("fc3 supercell", f"{supercell}, {len(evidence.displacements.fc3.numbers)} atoms"),
+        *crystal_rows(evidence.crystal, "fc3 supercell"),
         ("Displaced cells", f"{len(evidence.displacements.fc3.displacements)}"),
         ("Method", f"{document.method.upper()}, mesh {'×'.join(map(str, document.mesh))}"),
         ("Forces", "surrogate" if evidence.surrogate else "reference (brute force)"),
         ("Reference", document.reference),
         ("Reference calculations", f"{document.reference_calls}"),
-        *_labels(evidence),
+        *label_rows(evidence.dataset),
     ]
 
 
-def _labels(evidence: Evidence) -> list[Row]:
+def crystal_rows(crystal: Crystal, supercell: str) -> list[Row]:
+    """Return what the crystal is, and its supercell under that name."""
+    matrix, atoms = crystal.supercell, len(crystal.cell.numbers)
+    diagonal = (matrix == matrix * [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).all()
+    shape = "×".join(str(matrix[i, i]) for i in range(3)) if diagonal else str(matrix.tolist())
+    lengths = " × ".join(f"{length:.4f}" for length in (crystal.cell.lattice**2).sum(axis=1) ** 0.5)
+    return [
+        ("Space group", f"{crystal.spacegroup} ({crystal.spacegroup_number})"),
+        ("Conventional cell", f"{lengths} Å, {atoms} atoms"),
+        (supercell, f"{shape}, {atoms * round(abs(np.linalg.det(matrix)))} atoms"),
+    ]
+
+
+def label_rows(data: Dataset | None) -> list[Row]:
     """Return what is known of the labels: structures left out, noise of the forces."""
-    data, rows = evidence.dataset, []
+    rows = []
     if data is not None and data.left_out:
         rows.append(
             (
@@ -213,11 +229,7 @@ def _figures(
     found, trained = evidence.conductivity, evidence.surrogate
     errors_on = "" if document.surrogate is None else str(document.surrogate["errors_on"])
     tolerance = document.settings["sampling"]["tolerance"]
-    named = {
-        "train": "training structures",
-        "unseen": "the last round's structures, before they were learned",
-    }
-    held_out = named.get(errors_on, "held-out structures")
+    held_out = SHOWN.get(errors_on, "held-out structures")
     drawn = {
         "kappa": figures.kappa_over_temperature(document),
         "bands": figures.bands_and_dos(found.bands),

@@ -86,6 +86,11 @@ def test_three_integers_and_auto_are_meshes(mesh: object) -> None:
         ({"structure": {"file": "POSCAR"}}, "nothing to train on"),
         ({"structure": {"file": "POSCAR"}, "forces": {"source": "reference"}}, "needs a reference"),
         ({**MINIMAL, "sampling": {"method": "none"}}, "nothing to train on"),
+        ({"structure": {"file": "POSCAR"}, "forces": {"source": "none"}}, "nothing to train on"),
+        (
+            {**MINIMAL, "forces": {"source": "none"}, "sampling": {"selection": "displaced-cells"}},
+            "forces.source: none makes none",
+        ),
         ({**MINIMAL, "sampling": {"temperatures": []}}, "sampling.temperatures"),
         ({**MINIMAL, "bte": {"temperatures": [-5]}}, "bte.temperatures"),
         ({**MINIMAL, "force_constants": {"nac": {}}}, "give either file"),

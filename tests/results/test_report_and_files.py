@@ -93,7 +93,7 @@ def test_kappa_json_is_read_back_to_the_same_document(
     document = assemble(config, documents)
     path = tmp_path / "kappa.json"
     path.write_text(files.kappa_json(document, TASKS), encoding="utf-8")
-    read, timings = files.read_kappa_json(path)
+    read, timings = files.read_result(path)
     assert read.content_hash == document.content_hash
     assert timings == {"structure": 0.5, "surrogate.1": 90.0, "bte": 3.0}
     np.testing.assert_array_equal(np.array(json.loads(path.read_text())["kappa"]), document.kappa)
@@ -104,7 +104,7 @@ def test_a_damaged_kappa_json_is_refused_in_one_line(tmp_path: Path, text: str) 
     path = tmp_path / "kappa.json"
     path.write_text(text)
     with pytest.raises(InputError) as refusal:
-        files.read_kappa_json(path)
+        files.read_result(path)
     assert "\n" not in str(refusal.value)
 
 
@@ -114,7 +114,7 @@ def test_a_kappa_json_that_was_edited_is_refused(
     path = tmp_path / "kappa.json"
     path.write_text(files.kappa_json(assemble(config, documents), TASKS).replace("[120.0,", "[121.0,", 1))
     with pytest.raises(InputError, match="it was changed"):
-        files.read_kappa_json(path)
+        files.read_result(path)
 
 
 def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:

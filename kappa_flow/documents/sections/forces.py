@@ -28,7 +28,9 @@ class DisplacementsSettings(Settings):
 class ForcesSettings(Settings):
     """Who computes the forces, where."""
 
-    source: Literal["surrogate", "reference"] = "surrogate"
+    source: Literal["surrogate", "reference", "none"] = "surrogate"
+    """Of the forces on the displaced cells. ``reference``: brute force; ``none``: nobody, the potential is
+    the result and no κ is computed."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     memory: Positive = 2.0
     """GiB a batch may take on the CPU; on a card it takes what is free there."""

@@ -35,9 +35,13 @@ def assess(dataset: Dataset, found: Evaluation) -> FitErrors:
 
 
 def foretold(document: SurrogateDocument, before: SurrogateDocument, new: Dataset) -> SurrogateDocument:
-    """Return ``document`` with the errors the potential ``before`` it made on structures ``new`` to it."""
+    """Return ``document`` with the errors the potential ``before`` it made on structures ``new`` to it.
+
+    Its parity shows them too where no structures were held out.
+    """
     found = Potential.from_document(before).predict(new)
-    return document.model_copy(update={"unseen": assess(new, found), "parity": parity(new, found)})
+    shown = document.parity if document.held_out is not None else parity(new, found)
+    return document.model_copy(update={"unseen": assess(new, found), "parity": shown})
 
 
 def parity(dataset: Dataset, found: Evaluation) -> Parity:
