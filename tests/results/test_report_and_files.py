@@ -43,7 +43,7 @@ def test_headline_and_flags_stand_before_the_first_section(html: str) -> None:
     assert "120.0" in top
     assert "± 3.3" in top  # 120 × hypot(2.58 %, 1 %)
     assert "± covers surrogate and mesh" in top
-    assert "mesh limit 15×15×15" in top
+    assert "bte.mesh_limit was reached at 15×15×15" in top
     assert "Not shown to be converged" in top
 
 
