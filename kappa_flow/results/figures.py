@@ -197,8 +197,9 @@ def _limit(axes: Axes, x: FloatArray, values: FloatArray, limit: tuple[float, fl
     fitted = x[-MESHES_NEEDED:]
     b = float(((limit[0] - values[-MESHES_NEEDED:]) * fitted**2).sum() / (fitted**4).sum())
     along = np.linspace(0, float(fitted.max()), 60)
-    axes.plot(along, limit[0] - b * along**2, color=colour, linewidth=1.0, label="κ(∞) − b/N², last three")
-    axes.errorbar(0, limit[0], limit[1], fmt="D", color=colour, markersize=5, capsize=3, label="κ(∞) ± σ")
+    law, bar = ("κ(∞) − b/N², last three", "κ(∞) ± σ") if colour == COMPONENTS[0] else (None, None)
+    axes.plot(along, limit[0] - b * along**2, color=colour, linewidth=1.0, label=law)
+    axes.errorbar(0, limit[0], limit[1], fmt="D", color=colour, markersize=5, capsize=3, label=bar)
 
 
 def kappa_over_rounds(rounds: Sequence[LearningRound], tolerance: float) -> str:

@@ -6,7 +6,8 @@ import pytest
 from kappa_flow.documents.mesh_extrapolation import Extrapolation, extrapolate
 
 SILICON = {
-    7: 81.8, 11: 109.8, 15: 118.8, 19: 125.35, 23: 128.6, 27: 130.9, 31: 132.7, 39: 134.7, 47: 135.25, 65: 135.8,
+    7: 81.8, 11: 109.8, 15: 118.8, 19: 125.35, 23: 128.6, 27: 130.9, 31: 132.7, 39: 134.7,
+    47: 135.25, 65: 135.8,
 }  # fmt: skip
 """κ(300 K) of silicon over the divisions, W/(m K), RTA without isotopes: from 19 on read off the figure in
 phono3py's manual (Tips, doc/Si-convergence.png, ± 0.1), below solved here from its Si-PBEsol example and
