@@ -1,10 +1,10 @@
 """Mesh convergence of κ: what ``bte.mesh: auto`` extrapolates, against meshes about twice as fine.
 
 Run by hand: ``python benchmarks/mesh.py [--cases si nacl aln] [--divisions 7 11 15 19 31] [--no-solve]``.
-Real DFT (shared data): silicon PBEsol, 111 finite-difference cells; NaCl PBEsol, symfc with the DFT fc2 of 4×4×4
-and Born charges; wurtzite AlN LDA, Born charges. RTA with and without natural isotopes at 100, 300 and 1000 K.
-Meshes that ``results/mesh.json`` holds are not solved again. One core: silicon 15³ takes 72 s, 19³ 4, 31³ about
-an hour.
+Real DFT (shared data): silicon PBEsol, 111 finite-difference cells; NaCl PBEsol, symfc with the DFT fc2 of
+4×4×4 and Born charges; wurtzite AlN LDA, Born charges. RTA with and without natural isotopes at 100, 300 and
+1000 K. Meshes that ``results/mesh.json`` holds are not solved again. One core: silicon 15³ takes 72 s, 19³
+four minutes, 31³ about an hour.
 """
 
 from __future__ import annotations
