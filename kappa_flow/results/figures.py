@@ -193,9 +193,9 @@ def _like(label: str, limit: Extrapolation, at: int) -> tuple[float, float]:
 
 
 def _limit(axes: Axes, x: FloatArray, values: FloatArray, limit: tuple[float, float], colour: str) -> None:
-    """Draw κ(∞) ± σ and the fitted law κ(∞) − b/N², b by least squares of the meshes fitted."""
+    """Draw κ(∞) ± σ and the fitted law κ(∞) − b/N²."""
     fitted = x[-MESHES_NEEDED:]
-    b = float(((limit[0] - values[-MESHES_NEEDED:]) * fitted**2).sum() / (fitted**4).sum())
+    b = float(((limit[0] - values[-MESHES_NEEDED:]) / fitted**2).mean())  # weights N⁴, as the fit's
     along = np.linspace(0, float(fitted.max()), 60)
     law, bar = ("κ(∞) − b/N², last three", "κ(∞) ± σ") if colour == COMPONENTS[0] else (None, None)
     axes.plot(along, limit[0] - b * along**2, color=colour, linewidth=1.0, label=law)
