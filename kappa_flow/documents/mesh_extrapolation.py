@@ -34,8 +34,8 @@ def extrapolate(meshes: Sequence[tuple[int, int, int]], kappa: FloatArray) -> Ex
 
     .. math:: σ^2 = \left(\frac{κ_∞^{1/N} - κ_∞^{1/N^2}}{2}\right)^2 + (1.84\, s)^2
 
-    with s the standard error of κ_∞ in the fit by 1/N², which holds the scatter of the meshes. Both fits weigh
-    the meshes with N⁴.
+    with s the standard error of κ_∞ in the fit by 1/N², which holds the scatter of the meshes. Both fits
+    weigh the meshes with N⁴.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def effective_divisions(meshes: Sequence[tuple[int, int, int]]) -> FloatArray:
 def _intercept(x: FloatArray, kappa: FloatArray, divisions: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return κ at x = 0 by least squares weighted with N⁴, and its standard error.
 
-    What either law lacks and the scatter shrink about as 1/N²; unweighted, the coarsest mesh decides. No BLAS:
-    the same digits each time.
+    What either law lacks and the scatter shrink about as 1/N²; unweighted, the coarsest mesh decides. No
+    BLAS: the same digits each time.
     """
     weights = (divisions**4 / (divisions**4).sum())[:, None, None, None]
     x = x[:, None, None, None]

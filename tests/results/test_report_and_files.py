@@ -112,7 +112,9 @@ def test_a_kappa_json_that_was_edited_is_refused(
     tmp_path: Path, documents: Documents, config: RunConfig
 ) -> None:
     path = tmp_path / "kappa.json"
-    path.write_text(files.kappa_json(assemble(config, documents), TASKS).replace("[120.0,", "[121.0,", 1))
+    text = files.kappa_json(assemble(config, documents), TASKS)
+    assert '"mesh": [15, 15, 15]' in text
+    path.write_text(text.replace('"mesh": [15, 15, 15]', '"mesh": [15, 15, 17]', 1))
     with pytest.raises(InputError, match="it was changed"):
         files.read_kappa_json(path)
 
