@@ -14,7 +14,8 @@ from kappa_flow.bte.paths import mean_free_paths
 from kappa_flow.bte.rta import MeshResult, conduct
 from kappa_flow.bte.spectra import bands
 from kappa_flow.documents import Conductivity, Crystal, ForceConstants
-from kappa_flow.documents.conductivity import MeshPoint, mesh_error
+from kappa_flow.documents.conductivity import MeshPoint
+from kappa_flow.documents.mesh_extrapolation import extrapolate
 from kappa_flow.documents.sections import BteSettings
 from kappa_flow.interop import phono3py_of
 from kappa_flow.protocols import Progress, quiet
@@ -130,7 +131,7 @@ def _loaded(crystal: Crystal, force_constants: ForceConstants) -> Phono3py:
 
 
 def _refine(work: Phono3py, settings: BteSettings, progress: Progress) -> _Refined:
-    """Solve on the mesh asked for, or on growing ones until the estimated error is less than asked."""
+    """Solve on the mesh asked for, or on growing ones until their limit is known as well as asked."""
     if settings.mesh != "auto":
         mesh = checked(work, settings.mesh, "bte.mesh")
         return _Refined([conduct(work, mesh, settings, progress)], None)
@@ -138,18 +139,18 @@ def _refine(work: Phono3py, settings: BteSettings, progress: Progress) -> _Refin
     results: list[MeshResult] = []
     for mesh in growing(work, settings.mesh_limit):
         results.append(conduct(work, mesh, settings, progress))
-        if len(results) > 2 and _relative_error(results, index) < settings.mesh_tolerance:
+        if _relative_error(results, index) < settings.mesh_tolerance:
             return _Refined(results, converged=True)
     return _Refined(results, converged=False)
 
 
 def _relative_error(results: list[MeshResult], index: int) -> float:
-    """Return the largest relative mesh error of a diagonal element of κ."""
-    error = mesh_error([MeshPoint(mesh=point.mesh, kappa=point.kappa) for point in results])
-    kappa = np.diag(results[-1].kappa[index])
-    if error is None or not (kappa > 0).all():
+    """Return the largest relative σ of a diagonal element of the extrapolated κ."""
+    found = extrapolate([point.mesh for point in results], np.array([point.kappa for point in results]))
+    if found is None:
         return float("inf")
-    return float((np.diag(error[index]) / kappa).max())
+    kappa, sigma = np.diag(found.kappa[index]), np.diag(found.sigma[index])
+    return float((sigma / kappa).max()) if (kappa > 0).all() else float("inf")
 
 
 def _members(

@@ -33,10 +33,11 @@ def show_kappa(document: KappaDocument) -> None:
         if uncertainty
         else f"{value} W/(m K), no error bar"
     )
+    mesh = "×".join(map(str, document.mesh)) + ("" if document.kappa_on_mesh is None else " and extrapolated")
     verdict = "converged" if document.converged else "not shown to be converged"
     out.print(
         f"[bold]κ({at.temperature:g} K) = {spread}[/bold]  {document.method.upper()}, "
-        f"mesh {'×'.join(map(str, document.mesh))}, {document.reference_calls} reference calls, {verdict}",
+        f"mesh {mesh}, {document.reference_calls} reference calls, {verdict}",
         soft_wrap=True,
     )
     for flag in document.flags:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from kappa_flow.arrays import FloatArray, NamedArrays, Shape
 from kappa_flow.documents.base import Document, Part
+from kappa_flow.documents.mesh_extrapolation import Extrapolation, extrapolate
 
 
 class MeshPoint(Part):
@@ -17,25 +16,6 @@ class MeshPoint(Part):
 
     mesh: tuple[int, int, int]
     kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
-
-
-def mesh_error(points: Sequence[MeshPoint]) -> FloatArray | None:
-    r"""Estimate how far κ on the last mesh is from that on an infinitely fine one.
-
-    With N divisions along the finest axis, κ(N) = κ(∞) − a/N is assumed; each refinement gives an
-    :math:`a = Δκ / (1/N' − 1/N)`, and the larger of the last two counts, since one step alone can be small by
-    accident: silicon moves by less than 2 % from 7³ to 9³ and by 15 % from there to 19³.
-
-    Returns
-    -------
-    ndarray or None
-        |a|/N, (n_temperatures, 3, 3), W/(m K); None with fewer than two meshes.
-    """
-    slopes = [
-        np.abs(fine.kappa - coarse.kappa) / (1 / max(coarse.mesh) - 1 / max(fine.mesh))
-        for coarse, fine in pairwise(points)
-    ]
-    return np.asarray(np.max(slopes[-2:], axis=0) / max(points[-1].mesh)) if slopes else None
 
 
 class Bands(Part):
@@ -69,6 +49,7 @@ class Conductivity(Document):
     """``rta``."""
     temperatures: Annotated[FloatArray, Shape(("n_temperatures",), "K")]
     kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
+    """As solved on ``mesh``; ``extrapolation`` is that of an infinitely fine one."""
     mesh: tuple[int, int, int]
     mesh_sequence: tuple[MeshPoint, ...] = ()
     """Coarser meshes solved before, where ``mesh: auto``."""
@@ -93,9 +74,10 @@ class Conductivity(Document):
     """Isotopes, boundary, integration, NAC … as used."""
 
     @property
-    def mesh_error(self) -> FloatArray | None:
-        """Estimated mesh error of κ, (n_temperatures, 3, 3), W/(m K); None where one mesh was solved."""
-        return mesh_error([*self.mesh_sequence, MeshPoint(mesh=self.mesh, kappa=self.kappa)])
+    def extrapolation(self) -> Extrapolation | None:
+        """κ of an infinitely fine mesh with its σ; None where fewer than three meshes were solved."""
+        points = [*self.mesh_sequence, MeshPoint(mesh=self.mesh, kappa=self.kappa)]
+        return extrapolate([point.mesh for point in points], np.array([point.kappa for point in points]))
 
     @property
     def trace(self) -> FloatArray:

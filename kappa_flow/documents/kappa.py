@@ -18,7 +18,7 @@ class ErrorBudget(Part):
     surrogate: float | None = None
     """Spread of the committee's κ (standard deviation over members) at 300 K or nearest."""
     mesh: float | None = None
-    """Change of κ over the last mesh refinement."""
+    """σ of the extrapolation to an infinitely fine mesh; None where fewer than three meshes were solved."""
     supercell: float | None = None
     assumptions: str
     """How the parts were combined and what is not covered."""
@@ -79,13 +79,16 @@ class KappaDocument(Document):
     spacegroup_number: int
     temperatures: Annotated[FloatArray, Shape(("n_temperatures",), "K")]
     kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
+    """Of an infinitely fine mesh where ``kappa_on_mesh`` is given, else as solved on ``mesh``."""
+    kappa_on_mesh: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
+    """As solved on ``mesh``, the finest; None where ``kappa`` is that."""
     kappa_sigma: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
     """Combined standard uncertainty; None when no source of error was quantified."""
     error_budget: ErrorBudget
     method: str
     mesh: tuple[int, int, int]
     converged: bool
-    """True only when the mesh was refined until κ settled and nothing in ``flags`` contradicts it."""
+    """True only when the mesh was refined to the tolerance and nothing in ``flags`` contradicts it."""
     flags: tuple[Flag, ...] = ()
     reference: str
     reference_calls: int

@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 from pydantic import JsonValue
 
 from kappa_flow.documents import Document, KappaDocument, RunConfig, SurrogateDocument
-from kappa_flow.results.error_budget import budget, nearest_index
+from kappa_flow.results.error_budget import budget, nearest_index, reported
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.flags import CONTRADICTS, flags
 from kappa_flow.results.learning import history
@@ -54,7 +54,8 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
         spacegroup=crystal.spacegroup,
         spacegroup_number=crystal.spacegroup_number,
         temperatures=found.temperatures,
-        kappa=found.kappa,
+        kappa=reported(found),
+        kappa_on_mesh=None if found.extrapolation is None else found.kappa,
         kappa_sigma=sigma,
         error_budget=errors,
         method=found.method,

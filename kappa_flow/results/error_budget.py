@@ -30,11 +30,12 @@ def budget(conductivity: Conductivity, sources: tuple[str, ...]) -> tuple[ErrorB
     sigma : ndarray or None
         (n_temperatures, 3, 3), W/(m K); None when nothing was quantified.
     """
-    found = {"surrogate": surrogate_sigma(conductivity), "mesh": conductivity.mesh_error}
+    limit = conductivity.extrapolation
+    found = {"surrogate": surrogate_sigma(conductivity), "mesh": None if limit is None else limit.sigma}
     parts = {name: found[name] for name in sources}
     at = nearest_index(conductivity.temperatures)
     relative = {
-        name: None if sigma is None else float(np.trace(sigma[at]) / np.trace(conductivity.kappa[at]))
+        name: None if sigma is None else float(np.trace(sigma[at]) / np.trace(reported(conductivity)[at]))
         for name, sigma in parts.items()
     }
     squares = [sigma**2 for sigma in parts.values() if sigma is not None]
@@ -49,8 +50,20 @@ def budget(conductivity: Conductivity, sources: tuple[str, ...]) -> tuple[ErrorB
     )
 
 
+def reported(conductivity: Conductivity) -> FloatArray:
+    """Return κ as it is reported: of an infinitely fine mesh where that is known, else of the finest solved.
+
+    Returns
+    -------
+    ndarray
+        (n_temperatures, 3, 3), W/(m K).
+    """
+    limit = conductivity.extrapolation
+    return conductivity.kappa if limit is None else limit.kappa
+
+
 def surrogate_sigma(conductivity: Conductivity) -> FloatArray | None:
-    r"""Return the committee's spread of κ, carried from the members' mesh to the final one.
+    r"""Return the committee's spread of κ, carried from the members' mesh to the κ reported.
 
     .. math:: σ_{ij}(T) = \operatorname{std}_m κ^m_{ij}(T) \; \mathrm{Tr} κ(T) / \mathrm{Tr} κ^{mean}(T)
 
@@ -66,7 +79,7 @@ def surrogate_sigma(conductivity: Conductivity) -> FloatArray | None:
         return None
     mean = conductivity.member_mean_kappa
     level = _trace(members.mean(axis=0) if mean is None else mean)
-    scale = _trace(conductivity.kappa) / level
+    scale = _trace(reported(conductivity)) / level
     return np.asarray(members.std(axis=0, ddof=1) * scale[:, None, None])
 
 
@@ -77,11 +90,14 @@ def assumptions(conductivity: Conductivity, relative: dict[str, float | None]) -
         mesh = "×".join(map(str, conductivity.member_mesh or conductivity.mesh))
         said.append(
             f"Surrogate: standard deviation of κ over {len(conductivity.member_kappa)} committee members "
-            f"on a {mesh} mesh, carried to the final mesh in proportion to κ; members see the same data, "
+            f"on a {mesh} mesh, carried to the κ reported in proportion; members see the same data, "
             "so what the data cannot tell them all is not in it."
         )
     if relative.get("mesh") is not None:
-        said.append("Mesh: κ(∞) − κ extrapolated as a/N from the last two refinements, taken as one σ.")
+        said.append(
+            "Mesh: κ is extrapolated from the last three meshes as κ(∞) − b/N²; σ is half the distance to "
+            "κ(∞) − a/N and the scatter about the fit."
+        )
     if len(said) == 2:
         said.append("Added as independent (root of the sum of squares).")
     missing = [name for name, value in relative.items() if value is None]

@@ -10,8 +10,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Conductivity, KappaDocument, SurrogateDocument
-from kappa_flow.documents.conductivity import Bands, MeanFreePaths
+from kappa_flow.documents.conductivity import Bands, MeanFreePaths, MeshPoint
 from kappa_flow.documents.kappa import LearningRound
+from kappa_flow.documents.mesh_extrapolation import MESHES_NEEDED, Extrapolation, effective_divisions
 from kappa_flow.documents.training import ForetoldRound
 from kappa_flow.results.error_budget import nearest_index
 from kappa_flow.results.style import BLUE, COMPONENTS, INK, QUIET, VERMILION, legend, panel, svg
@@ -160,23 +161,46 @@ def cumulative_kappa(paths: MeanFreePaths) -> str:
 
 
 def kappa_over_mesh(found: Conductivity) -> str | None:
-    """κ at 300 K on the meshes solved, or nothing where there was one only."""
-    points = [(point.mesh, point.kappa) for point in found.mesh_sequence if point.mesh != found.mesh]
+    """κ at 300 K on the meshes solved and extrapolated, over 1/N; nothing where there was one mesh only."""
+    points = [point for point in found.mesh_sequence if point.mesh != found.mesh]
     if not points:
         return None
-    points.append((found.mesh, found.kappa))
+    points.append(MeshPoint(mesh=found.mesh, kappa=found.kappa))
     at = nearest_index(found.temperatures)
-    curves = distinct_components(np.array([kappa[at] for _, kappa in points]))
+    x = 1 / effective_divisions([point.mesh for point in points])
     figure, (axes,) = panel(4.7, 3.6)
+    curves = distinct_components(np.array([point.kappa[at] for point in points]))
     for (label, values), colour in zip(curves.items(), COMPONENTS, strict=False):
-        axes.plot(range(len(points)), values, "o-", color=colour, markersize=5, label=label)
-    axes.set_xticks(range(len(points)), ["×".join(map(str, mesh)) for mesh, _ in points])
-    axes.set(xlabel="Mesh", ylabel=f"κ at {found.temperatures[at]:g} K (W m⁻¹ K⁻¹)")
-    axes.margins(x=0.12, y=0.2)
+        axes.plot(x, values, "o", color=colour, markersize=5, label=label)
+        if found.extrapolation is not None:
+            _limit(axes, x, values, _like(label, found.extrapolation, at), colour)
+    finest = [f"{max(point.mesh)}" for point in points]
+    axes.set_xticks([0.0, *x], ["∞", *finest])
+    axes.set_xlim(1.06 * float(x.max()), -0.06 * float(x.max()))
+    axes.set(
+        xlabel="Divisions N of the longest axis, drawn at 1/N",
+        ylabel=f"κ at {found.temperatures[at]:g} K (W m⁻¹ K⁻¹)",
+    )
+    axes.margins(y=0.15)
     axes.grid(visible=True, axis="y")
-    if len(curves) > 1:
-        legend(axes, "best")
+    legend(axes, "best")
     return svg(figure, "Thermal conductivity over mesh")
+
+
+def _like(label: str, limit: Extrapolation, at: int) -> tuple[float, float]:
+    """Return κ and σ of an infinitely fine mesh for the curve of that label."""
+    kappa, sigma = (float(_sigma_like(label, value)[at]) for value in (limit.kappa, limit.sigma))
+    return kappa, sigma
+
+
+def _limit(axes: Axes, x: FloatArray, values: FloatArray, limit: tuple[float, float], colour: str) -> None:
+    """Draw κ(∞) ± σ and the fitted law κ(∞) − b/N²."""
+    fitted = x[-MESHES_NEEDED:]
+    b = float(((limit[0] - values[-MESHES_NEEDED:]) / fitted**2).mean())  # weights N⁴, as the fit's
+    along = np.linspace(0, float(fitted.max()), 60)
+    law, bar = ("κ(∞) − b/N², last three", "κ(∞) ± σ") if colour == COMPONENTS[0] else (None, None)
+    axes.plot(along, limit[0] - b * along**2, color=colour, linewidth=1.0, label=law)
+    axes.errorbar(0, limit[0], limit[1], fmt="D", color=colour, markersize=5, capsize=3, label=bar)
 
 
 def kappa_over_rounds(rounds: Sequence[LearningRound], tolerance: float) -> str:

@@ -8,8 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from kappa_flow.documents import RunConfig
+from kappa_flow.documents import Conductivity, RunConfig
 from kappa_flow.documents.kappa import ErrorBudget, Flag, LearningRound
+from kappa_flow.results.error_budget import nearest_index
 from kappa_flow.results.evidence import Evidence, Learned
 from kappa_flow.results.learning import OUTSIDE, settled
 
@@ -107,15 +108,25 @@ def _mesh(evidence: Evidence) -> Iterator[Flag]:
     if found.mesh_converged is None:
         yield Flag(
             name="mesh-not-checked",
-            message=f"mesh {mesh} alone was solved: its error is unknown, often 10–20 %. "
-            "Set bte.mesh: auto, or compare with a finer one",
+            message=f"mesh {mesh} alone was solved: its error is unknown, often 5–20 %, and not in ±. "
+            "Set bte.mesh: auto",
         )
     elif not found.mesh_converged:
         yield Flag(
             name="mesh-not-converged",
-            message=f"the mesh limit {mesh} was reached before its estimated error fell below the tolerance; "
-            "the error is part of ±. Raise bte.mesh_limit",
+            message=f"bte.mesh_limit was reached at {mesh}; {_known(found)}. Raise it",
         )
+
+
+def _known(found: Conductivity) -> str:
+    limit, at = found.extrapolation, nearest_index(found.temperatures)
+    if limit is None:
+        return "that leaves fewer than three meshes, too few to extrapolate from: the mesh error is unknown"
+    share = np.trace(limit.sigma[at]) / np.trace(limit.kappa[at])
+    return (
+        f"κ({found.temperatures[at]:g} K) of an infinitely fine mesh is extrapolated with σ = {share:.1%}, "
+        "more than bte.mesh_tolerance and part of ±"
+    )
 
 
 def _surrogate(evidence: Evidence | Learned) -> Iterator[Flag]:

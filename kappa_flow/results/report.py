@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from kappa_flow.documents import Crystal, Dataset, Document, KappaDocument
 from kappa_flow.results import figures
-from kappa_flow.results.error_budget import HEADLINE
+from kappa_flow.results.error_budget import HEADLINE, nearest_index
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.task_graph import TaskTime, duration, task_graph
 
@@ -157,12 +157,21 @@ def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
     return [
         *crystal_rows(evidence.crystal, "fc3 supercell"),
         ("Displaced cells", f"{len(evidence.displacements.fc3.displacements)}"),
-        ("Method", f"{document.method.upper()}, mesh {'×'.join(map(str, document.mesh))}"),
+        ("Method", f"{document.method.upper()}, mesh {'×'.join(map(str, document.mesh))}{_beyond(document)}"),
         ("Forces", "surrogate" if evidence.surrogate else "reference (brute force)"),
         ("Reference", document.reference),
         ("Reference calculations", f"{document.reference_calls}"),
         *label_rows(evidence.dataset),
     ]
+
+
+def _beyond(document: KappaDocument) -> str:
+    """Return what κ is on the finest mesh where the one reported is extrapolated."""
+    if document.kappa_on_mesh is None:
+        return ""
+    at = nearest_index(document.temperatures)
+    on_mesh = number(float(document.kappa_on_mesh[at].trace() / 3))
+    return f" (κ {on_mesh} at {document.temperatures[at]:g} K) and extrapolated"
 
 
 def crystal_rows(crystal: Crystal, supercell: str) -> list[Row]:

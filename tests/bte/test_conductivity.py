@@ -149,11 +149,14 @@ def test_auto_keeps_every_mesh_and_says_whether_it_settled(emt: ForceConstants) 
     assert (loose.mesh, loose.mesh_converged) == ((15, 15, 15), True)
     assert loose.mesh_sequence[0].kappa.shape == (1, 3, 3)
     np.testing.assert_array_equal(loose.kappa, strict.kappa)
+    assert loose.extrapolation is not None
+    assert (np.diagonal(loose.extrapolation.sigma[0]) > 0).all()
 
 
 def test_one_mesh_asked_for_claims_nothing_about_convergence(conductivity: Conductivity) -> None:
     assert conductivity.mesh_converged is None
     assert conductivity.mesh_sequence == ()
+    assert conductivity.extrapolation is None
 
 
 def test_members_have_their_own_kappa_beside_that_of_their_mean(emt: ForceConstants) -> None:

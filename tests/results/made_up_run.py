@@ -30,6 +30,11 @@ def tensor(level: np.ndarray) -> np.ndarray:
     return level[..., None, None] * np.eye(3)
 
 
+def on_mesh(limit: np.ndarray, divisions: int) -> np.ndarray:
+    """κ lacks 2.334/N²: a fit by 1/N to 7, 11 and 15 then ends 2 % above κ(∞), which makes σ 1 %."""
+    return limit * (1 - 2.3339577039274935 / divisions**2)
+
+
 def make_crystal(numbers: tuple[int, int] = (14, 14), formula: str = "Si") -> Crystal:
     face = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
     cell = Cell(
@@ -51,12 +56,11 @@ def make_conductivity(**changes: object) -> Conductivity:
     fields: dict[str, object] = {
         "method": "rta",
         "temperatures": TEMPERATURES,
-        "kappa": kappa,
+        "kappa": on_mesh(kappa, 15),
         "mesh": (15, 15, 15),
         "mesh_sequence": (
-            # an error of 1 % left on 15³, falling as 1/N
-            MeshPoint(mesh=(7, 7, 7), kappa=kappa * (1 - 0.15 * (1 / 7 - 1 / 15))),
-            MeshPoint(mesh=(11, 11, 11), kappa=kappa * (1 - 0.15 * (1 / 11 - 1 / 15))),
+            MeshPoint(mesh=(7, 7, 7), kappa=on_mesh(kappa, 7)),
+            MeshPoint(mesh=(11, 11, 11), kappa=on_mesh(kappa, 11)),
         ),
         "mesh_converged": True,
         "member_kappa": MEMBERS[:, None, None, None] * kappa * 0.9,

@@ -35,16 +35,23 @@ def test_surrogate_error_is_the_spread_of_the_members_carried_to_the_final_mesh(
 ) -> None:
     documents["bte"] = make_conductivity(mesh_sequence=(), mesh_converged=None)
     result = assemble(config, documents)
+    assert result.kappa_on_mesh is None  # one mesh was asked for: κ is reported as solved
+    np.testing.assert_array_equal(result.kappa, documents["bte"].kappa)
     spread = float(np.std(MEMBERS, ddof=1))  # members lie at MEMBERS × κ of the mean on their mesh
     assert result.error_budget.surrogate == pytest.approx(spread, rel=1e-12)
     assert result.kappa_sigma is not None
     np.testing.assert_allclose(result.kappa_sigma, spread * result.kappa, rtol=1e-12)
 
 
-def test_mesh_and_surrogate_errors_add_in_quadrature(documents: Documents, config: RunConfig) -> None:
+def test_kappa_is_that_of_an_infinitely_fine_mesh_and_the_errors_add_in_quadrature(
+    documents: Documents, config: RunConfig
+) -> None:
     result = assemble(config, documents)
     spread = float(np.std(MEMBERS, ddof=1))
     assert result.error_budget.mesh == pytest.approx(0.01, rel=1e-9)  # the sequence is made so
+    assert result.kappa_at(300).value == pytest.approx(120.0, rel=1e-9)
+    assert result.kappa_on_mesh is not None
+    assert result.kappa_on_mesh[4, 0, 0] == pytest.approx(120.0 * (1 - 2.33396 / 225), rel=1e-6)
     assert result.kappa_sigma is not None
     np.testing.assert_allclose(result.kappa_sigma, np.hypot(spread, 0.01) * result.kappa, rtol=1e-9)
 
@@ -84,6 +91,20 @@ def test_doubt_is_flagged_and_stands_against_converged(
     result = assemble(config, documents)
     assert flag in {raised.name for raised in result.flags}
     assert not result.converged
+
+
+def test_a_mesh_limit_reached_is_said_with_the_sigma_it_leaves(
+    documents: Documents, config: RunConfig
+) -> None:
+    documents["bte"] = make_conductivity(mesh_converged=False)
+    (flag,) = assemble(config, documents).flags
+    assert "bte.mesh_limit was reached at 15×15×15" in flag.message
+    assert "σ = 1.0%" in flag.message
+    short = make_conductivity(mesh_converged=False, mesh_sequence=make_conductivity().mesh_sequence[:1])
+    documents["bte"] = short
+    result = assemble(config, documents)
+    assert "the mesh error is unknown" in result.flags[0].message
+    assert result.error_budget.mesh is None
 
 
 def test_imaginary_modes_are_counted_with_the_lowest_frequency(

@@ -43,7 +43,7 @@ def test_headline_and_flags_stand_before_the_first_section(html: str) -> None:
     assert "120.0" in top
     assert "± 3.3" in top  # 120 × hypot(2.58 %, 1 %)
     assert "± covers surrogate and mesh" in top
-    assert "mesh limit 15×15×15" in top
+    assert "bte.mesh_limit was reached at 15×15×15" in top
     assert "Not shown to be converged" in top
 
 
@@ -112,7 +112,9 @@ def test_a_kappa_json_that_was_edited_is_refused(
     tmp_path: Path, documents: Documents, config: RunConfig
 ) -> None:
     path = tmp_path / "kappa.json"
-    path.write_text(files.kappa_json(assemble(config, documents), TASKS).replace("[120.0,", "[121.0,", 1))
+    text = files.kappa_json(assemble(config, documents), TASKS)
+    assert '"mesh": [15, 15, 15]' in text
+    path.write_text(text.replace('"mesh": [15, 15, 15]', '"mesh": [15, 15, 17]', 1))
     with pytest.raises(InputError, match="it was changed"):
         files.read_result(path)
 

@@ -31,9 +31,10 @@ class BteSettings(Settings):
 
     method: Literal["rta"] = "rta"
     mesh: Repeats | Literal["auto"] = "auto"
-    """Three integers, or ``auto``: refined until the estimated mesh error is below ``mesh_tolerance``."""
+    """Three integers, or ``auto``: a growing sequence, extrapolated to an infinitely fine mesh until its σ is
+    below ``mesh_tolerance``. κ of one mesh is reported as solved, its error unknown."""
     mesh_tolerance: Positive = 0.02
-    """Relative mesh error of κ at 300 K (or the nearest temperature) that ends ``auto``."""
+    """Relative σ of the extrapolated κ at 300 K (or the nearest temperature) that ends ``auto``."""
     mesh_limit: Annotated[int, Field(ge=3)] = 19
     """Most divisions along a reciprocal axis that ``auto`` tries."""
     temperatures: TemperatureGrid | Annotated[tuple[Temperature, ...], Field(min_length=1)] = TemperatureGrid(
