@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kappa_flow import displacements, graph, pipeline, sampling, structure
+from kappa_flow import bte, displacements, graph, pipeline, sampling, structure
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
@@ -65,6 +65,7 @@ def plan(config: RunConfig) -> Plan:
     assert isinstance(cell, Cell)  # noqa: S101 - pipeline.read makes it
     crystal = structure.build(cell, config.structure, None)
     count = displacements.count(crystal, config.displacements)
+    bte.verify(crystal, config.bte)
     surrogate = config.forces.source == "surrogate"
     return Plan(
         formula=crystal.formula,
@@ -124,6 +125,7 @@ def memory(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, i
         if members > 1
         else 0,
         "BTE, one grid point": BYTES * points * bands**3,
+        "BTE, collision matrices (bte.memory)": bte.collision_memory(crystal, config.bte),
     }
 
 

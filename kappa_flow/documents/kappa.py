@@ -79,6 +79,8 @@ class KappaDocument(Document):
     spacegroup_number: int
     temperatures: Annotated[FloatArray, Shape(("n_temperatures",), "K")]
     kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
+    kappa_coherence: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
+    """What pairs of bands carry, part of ``kappa``; None where coherences were not asked for."""
     kappa_sigma: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
     """Combined standard uncertainty; None when no source of error was quantified."""
     error_budget: ErrorBudget

@@ -55,6 +55,7 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
         spacegroup_number=crystal.spacegroup_number,
         temperatures=found.temperatures,
         kappa=found.kappa,
+        kappa_coherence=found.kappa_coherence,
         kappa_sigma=sigma,
         error_budget=errors,
         method=found.method,
