@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import phono3py
@@ -62,7 +63,6 @@ def solve(
     refined = _refine(work, settings, progress)
     final = refined.results[-1]
     spectrum = bands(work, crystal.symprec)
-    frequencies = np.concatenate([final.modes["frequency"].ravel(), spectrum.frequencies.ravel()])
     modes, at = _resolved(work, final.modes, settings, progress), nearest(settings)
     spectral = spectral_kappa(work, modes, at)
     spread = _members(work, force_constants, settings, refined, progress)
@@ -78,9 +78,7 @@ def solve(
         member_kappa=spread.kappa,
         member_mesh=spread.mesh,
         member_mean_kappa=spread.mean,
-        max_frequency=float(frequencies.max()),
-        min_frequency=float(frequencies.min()),
-        imaginary_modes=int((frequencies < _IMAGINARY).sum()),
+        **_extremes(modes["frequency"], spectrum.frequencies),
         bands=spectrum,
         mean_free_paths=mean_free_paths(modes, at),
         spectral=spectral,
@@ -194,6 +192,16 @@ def _members(
         work.fc2, work.fc3 = member_fc2.copy(), member_fc3.copy()
         kappa.append(conduct(work, mesh, cheap, progress).kappa)
     return _Spread(mesh, np.array(kappa), mean)
+
+
+def _extremes(mesh: FloatArray, path: FloatArray) -> dict[str, Any]:
+    """Return the highest and lowest frequency (THz) of the mesh and the path, and how many are imaginary."""
+    found = np.concatenate([mesh.ravel(), path.ravel()])
+    return {
+        "max_frequency": float(found.max()),
+        "min_frequency": float(found.min()),
+        "imaginary_modes": int((found < _IMAGINARY).sum()),
+    }
 
 
 def _resolved(

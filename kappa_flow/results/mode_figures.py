@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -13,7 +15,7 @@ from kappa_flow.results.error_budget import nearest_index
 from kappa_flow.results.figures import component, distinct_components
 from kappa_flow.results.style import BLUE, COMPONENTS, QUIET, VERMILION, legend, panel, right_axis, svg
 
-_DOT = {"markersize": 4.5, "alpha": 0.55, "markeredgewidth": 0, "rasterized": True}
+_DOT: Final[dict[str, Any]] = {"markersize": 4.5, "alpha": 0.55, "markeredgewidth": 0, "rasterized": True}
 _FEW_OSCILLATIONS = 10.0
 
 

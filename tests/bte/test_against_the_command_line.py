@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import h5py
 import numpy as np
@@ -57,7 +57,7 @@ def silicon(data: Path, folder: Path) -> Case:
     source = data / "si_pbesol" / "fd_truth"
     unpacked(source / "phono3py_disp_dimfc2.yaml.xz", folder / "phono3py_disp.yaml")
     unpacked(source / "FORCES_FC3.xz", folder / "FORCES_FC3")
-    tree = ElementTree.fromstring(lzma.decompress((source / "fc2_4x4x4_vasprun.xml.xz").read_bytes()))
+    tree = ET.fromstring(lzma.decompress((source / "fc2_4x4x4_vasprun.xml.xz").read_bytes()))
     rows = tree.findall(".//calculation")[-1].findall("./varray[@name='forces']/v")
     work = phono3py.load(folder / "phono3py_disp.yaml", produce_fc=False, log_level=0)
     dataset = work.phonon_dataset

@@ -63,6 +63,7 @@ def test_gruneisen_parameters_are_phono3pys(emt: ForceConstants, found: Conducti
     np.testing.assert_allclose(found.modes["gruneisen"].sum(axis=1), expected.sum(axis=1), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_gruneisen_parameters_say_how_frequencies_follow_the_volume(emt: ForceConstants) -> None:
     step, q = 0.01, np.array([[0.5, 0.5, 0.0]])
     frequencies = []
