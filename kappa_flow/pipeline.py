@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from kappa_flow import (
+    bte,
     dataset,
     displacements,
     force_constants,
@@ -78,8 +79,8 @@ def inputs(config: RunConfig) -> dict[str, Document]:
     Raises
     ------
     InputError
-        When a file is missing or garbled, files do not fit one another, or there is no supercell or no
-        displacement as asked for.
+        When a file is missing or garbled, files do not fit one another, there is no supercell or no
+        displacement as asked for, or the transport equation cannot be solved as asked for.
     """
     found = read(config)
     cell = found["input.structure"]
@@ -87,6 +88,7 @@ def inputs(config: RunConfig) -> dict[str, Document]:
     crystal = structure.build(cell, config.structure, None)
     if config.wants_kappa:
         displacements.count(crystal, config.displacements)
+        bte.verify(crystal, config.bte)
     return found
 
 

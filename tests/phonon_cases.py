@@ -1,5 +1,8 @@
 """Crystals, force models and phono3py used directly, for the tests from displacements to bte."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +167,18 @@ def load_silicon(data: Path) -> Phono3py:
         is_nac=False,
         log_level=0,
     )
+
+
+def command(folder: Path, name: str, *arguments: str) -> str:
+    """Run one of phono3py's own commands in a folder and return what it printed."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / name), *arguments],
+        cwd=folder,
+        env={**os.environ, "RAYON_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from kappa_flow.arrays import AnyArray, FloatArray
-from kappa_flow.bte.rta import matrix
+from kappa_flow.bte.transport import matrix
 from kappa_flow.documents.conductivity import MeanFreePaths
+from kappa_flow.documents.linewidths import lifetimes
 
 _LENGTHS = 200
 _SHORTEST = 1.0
@@ -16,8 +17,8 @@ _SHORTEST = 1.0
 def mean_free_paths(modes: dict[str, AnyArray], index: int) -> MeanFreePaths:
     """Return how much of κ is carried by phonons of at most each mean free path.
 
-    Λ = |v| τ, with τ of all scattering taken into κ, read off the mode's own share: tr κ_mode = C tr(v⊗v) τ.
-    The sum runs over the modes in the order of their Λ, so the last value is κ itself.
+    Λ = |v| τ, with τ of all scattering taken into κ; of the direct solution it is phono3py's. The sum
+    runs over the modes in the order of their Λ, so the last value is κ without coherences, which have no Λ.
 
     Parameters
     ----------
@@ -46,12 +47,9 @@ def mean_free_paths(modes: dict[str, AnyArray], index: int) -> MeanFreePaths:
 
 def _lengths(modes: dict[str, AnyArray], index: int) -> FloatArray:
     """Return Λ in Å of every irreducible mode, (n_q, n_bands); 0 for modes that carry nothing."""
-    capacity = modes["heat_capacity"][index] * modes["kappa_unit_conversion"]
-    squares = modes["gv_by_gv"][..., :3].sum(axis=-1)
-    carried = modes["mode_kappa"][index, ..., :3].sum(axis=-1)
-    width = np.divide(  # total 2γ, THz: κ_mode = C v⊗v / (2γ) in phono3py's units
-        capacity * squares, carried, out=np.zeros_like(carried), where=carried > 0
-    )
-    speed = np.linalg.norm(modes["group_velocity"], axis=-1)
-    paths = np.divide(speed, 2 * np.pi * width, out=np.zeros_like(speed), where=width > 0)
-    return np.asarray(paths)
+    if "mean_free_path" in modes:
+        paths = np.linalg.norm(modes["mean_free_path"][index], axis=-1)
+    else:
+        paths = np.linalg.norm(modes["group_velocity"], axis=-1) * lifetimes(modes)[index]
+    carries = modes["mode_kappa"][index, ..., :3].sum(axis=-1) != 0
+    return np.where(carries, paths, 0.0)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import phono3py
 from phono3py import Phono3py
 
-from kappa_flow.arrays import FloatArray
+from kappa_flow.arrays import AnyArray, FloatArray
+from kappa_flow.bte.feasible import verify
+from kappa_flow.bte.gruneisen import gruneisen
+from kappa_flow.bte.layer import layer_share
 from kappa_flow.bte.meshes import Mesh, capped, checked, growing
 from kappa_flow.bte.paths import mean_free_paths
-from kappa_flow.bte.rta import MeshResult, conduct
+from kappa_flow.bte.phase_space import joint_densities, phase_space
+from kappa_flow.bte.scatterers import told
 from kappa_flow.bte.spectra import bands
+from kappa_flow.bte.spectral import spectral_kappa
+from kappa_flow.bte.transport import MeshResult, conduct
 from kappa_flow.documents import Conductivity, Crystal, ForceConstants
 from kappa_flow.documents.conductivity import MeshPoint
 from kappa_flow.documents.mesh_extrapolation import extrapolate
@@ -29,7 +36,7 @@ _MODEST_DIVISIONS = 7
 def solve(
     crystal: Crystal, force_constants: ForceConstants, settings: BteSettings, progress: Progress = quiet
 ) -> Conductivity:
-    """Return κ(T) in the relaxation-time approximation and everything mode-resolved behind it.
+    """Return κ(T) by the method asked for and everything mode-resolved behind it.
 
     Parameters
     ----------
@@ -48,44 +55,48 @@ def solve(
     Raises
     ------
     InputError
-        When a mesh asked for breaks the crystal's symmetry.
+        When a mesh asked for breaks the crystal's symmetry, or for what `verify` refuses.
     WorkError
         When κ is not finite.
     """
+    verify(crystal, settings)
     work = _loaded(crystal, force_constants)
     refined = _refine(work, settings, progress)
     final = refined.results[-1]
     spectrum = bands(work, crystal.symprec)
-    frequencies = np.concatenate([final.modes["frequency"].ravel(), spectrum.frequencies.ravel()])
+    modes, at = _resolved(work, final.modes, settings, progress), nearest(settings)
+    spectral = spectral_kappa(work, modes, at)
     spread = _members(work, force_constants, settings, refined, progress)
     return Conductivity(
         method=settings.method,
         temperatures=settings.temperature_list,
         kappa=final.kappa,
+        kappa_coherence=final.part("kappa_inter"),
+        kappa_rta=final.part("kappa_RTA"),
         mesh=final.mesh,
         mesh_sequence=tuple(MeshPoint(mesh=point.mesh, kappa=point.kappa) for point in refined.results[:-1]),
         mesh_converged=refined.converged,
         member_kappa=spread.kappa,
         member_mesh=spread.mesh,
         member_mean_kappa=spread.mean,
-        max_frequency=float(frequencies.max()),
-        min_frequency=float(frequencies.min()),
-        imaginary_modes=int((frequencies < _IMAGINARY).sum()),
+        **_extremes(modes["frequency"], spectrum.frequencies),
         bands=spectrum,
-        mean_free_paths=mean_free_paths(final.modes, nearest(settings)),
-        modes=final.modes,
-        switches=_switches(force_constants, settings),
+        mean_free_paths=mean_free_paths(modes, at),
+        spectral=spectral,
+        phase_space=phase_space(modes["joint_dos"], modes["weight"]) if settings.phase_space else None,
+        modes=modes,
+        switches=_switches(force_constants, settings, work),
     )
 
 
 def modest(settings: BteSettings) -> BteSettings:
-    """Return settings of a quick κ at one temperature, to see whether it still changes.
+    """Return settings of a quick κ in RTA at one temperature, to see whether it still changes.
 
     At most 7 divisions and degenerate bands averaged: otherwise rounding moves κ by 0.4 % there
     (docs/architecture.md, decision 8).
     """
     small = settings.mesh != "auto" and max(settings.mesh) <= _MODEST_DIVISIONS
-    return settings.model_copy(
+    return _in_rta(settings).model_copy(
         update={
             "mesh": settings.mesh if small else "auto",
             "mesh_limit": _MODEST_DIVISIONS,
@@ -99,6 +110,11 @@ def modest(settings: BteSettings) -> BteSettings:
 def nearest(settings: BteSettings) -> int:
     """Return the index of the temperature nearest to 300 K."""
     return int(np.argmin(np.abs(settings.temperature_list - 300.0)))
+
+
+def _in_rta(settings: BteSettings) -> BteSettings:
+    """Return settings for κ to compare: in the relaxation-time approximation, nothing kept beside."""
+    return settings.model_copy(update={"method": "rta", "normal_umklapp": False, "phase_space": False})
 
 
 @dataclass(frozen=True)
@@ -160,7 +176,7 @@ def _members(
     refined: _Refined,
     progress: Progress,
 ) -> _Spread:
-    """Return κ of each member; ``work`` holds the last member's force constants afterwards."""
+    """Return κ of each member, in RTA; ``work`` holds the last member's force constants afterwards."""
     fc2, fc3 = force_constants.member_fc2, force_constants.member_fc3
     if fc2 is None or fc3 is None:
         return _Spread()
@@ -168,26 +184,68 @@ def _members(
         mesh = capped(work, refined.results[-1].mesh, _MEMBER_DIVISIONS)
     else:
         mesh = checked(work, settings.member_mesh, "bte.member_mesh")
-    mean = refined.on(mesh)
+    cheap = _in_rta(settings)
+    mean = refined.on(mesh) if settings.method == "rta" else None
     if mean is None:
-        mean = conduct(work, mesh, settings, progress).kappa
+        mean = conduct(work, mesh, cheap, progress).kappa
     kappa = []
     for member_fc2, member_fc3 in zip(fc2, fc3, strict=True):
         work.fc2, work.fc3 = member_fc2.copy(), member_fc3.copy()
-        kappa.append(conduct(work, mesh, settings, progress).kappa)
+        kappa.append(conduct(work, mesh, cheap, progress).kappa)
     return _Spread(mesh, np.array(kappa), mean)
 
 
-def _switches(force_constants: ForceConstants, settings: BteSettings) -> dict[str, str]:
-    boundary = settings.boundary_mfp
+def _extremes(mesh: FloatArray, path: FloatArray) -> dict[str, Any]:
+    """Return the highest and lowest frequency (THz) of the mesh and the path, and how many are imaginary."""
+    found = np.concatenate([mesh.ravel(), path.ravel()])
     return {
-        "equation": "relaxation-time approximation",
+        "max_frequency": float(found.max()),
+        "min_frequency": float(found.min()),
+        "imaginary_modes": int((found < _IMAGINARY).sum()),
+    }
+
+
+def _resolved(
+    work: Phono3py, modes: dict[str, AnyArray], settings: BteSettings, progress: Progress
+) -> dict[str, AnyArray]:
+    """Return the modes with what is known of each beside κ."""
+    found = {**modes, "gruneisen": gruneisen(work, modes["qpoint"])}
+    if settings.phase_space:
+        found |= joint_densities(work, modes, float(settings.temperature_list[nearest(settings)]), progress)
+    return found
+
+
+_EQUATIONS = {
+    "rta": "relaxation-time approximation",
+    "lbte": "linearised Boltzmann equation, solved directly (Chaput 2013)",
+}
+_TRANSPORT = {
+    "standard": "particles",
+    "smm19": "particles and coherences (Simoncelli 2019)",
+    "njc23": "particles and coherences (Ndour 2023)",
+    "ibdb19": "particles and coherences (Isaeva 2019)",
+}
+
+
+def _switches(force_constants: ForceConstants, settings: BteSettings, work: Phono3py) -> dict[str, str]:
+    boundary, thickness = settings.boundary_mfp, settings.thickness
+    found = {
+        "equation": _EQUATIONS[settings.method],
+        "transport": _TRANSPORT[settings.transport],
         "integration": "tetrahedron",
         "degenerate_bands": "averaged" if settings.average_degenerate else "as diagonalised",
-        "isotopes": "natural abundance (Tamura 1983)" if settings.isotopes else "none",
+        "isotopes": told(work.primitive.symbols, settings),
         "boundary": "none" if boundary is None else f"mean free path {boundary:g} µm",
         "nac": "none" if force_constants.polar is None else "Gonze & Lee 1997",
         "group_velocity": "analytical",
         "force_constants": force_constants.solver,
         "phono3py": phono3py.__version__,
     }
+    if thickness is not None:
+        share = layer_share(work, thickness)
+        found["layer"] = (
+            f"thickness {thickness:g} Å of a cell {share * thickness:.4g} Å high: κ times {share:.4g}"
+        )
+    if settings.method != "rta" and force_constants.member_fc2 is not None:
+        found["members"] = _EQUATIONS["rta"]
+    return found

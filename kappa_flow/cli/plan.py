@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kappa_flow import displacements, graph, pipeline, sampling, structure
+from kappa_flow import bte, displacements, graph, pipeline, sampling, structure
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
@@ -67,6 +67,8 @@ def plan(config: RunConfig) -> Plan:
     count = (
         displacements.count(crystal, config.displacements) if config.wants_kappa else displacements.NO_CELLS
     )
+    if config.wants_kappa:
+        bte.verify(crystal, config.bte)
     return Plan(
         formula=crystal.formula,
         spacegroup=f"{crystal.spacegroup} ({crystal.spacegroup_number})",
@@ -128,6 +130,7 @@ def memory(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, i
         if members > 1
         else 0,
         "BTE, one grid point": BYTES * points * bands**3,
+        "BTE, collision matrices (bte.memory)": bte.collision_memory(crystal, config.bte),
     }
 
 

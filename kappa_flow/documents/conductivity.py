@@ -8,6 +8,7 @@ import numpy as np
 
 from kappa_flow.arrays import FloatArray, NamedArrays, Shape
 from kappa_flow.documents.base import Document, Part
+from kappa_flow.documents.linewidths import lifetimes
 from kappa_flow.documents.mesh_extrapolation import Extrapolation, extrapolate
 
 
@@ -40,16 +41,30 @@ class MeanFreePaths(Part):
     cumulative: Annotated[FloatArray, Shape(("n_lengths", 3, 3), "W/(m K)")]
 
 
+class SpectralKappa(Part):
+    """κ per phonon frequency and κ of all phonons up to each frequency, coherences included."""
+
+    temperature: float
+    """K."""
+    frequencies: Annotated[FloatArray, Shape(("n_frequencies",), "THz")]
+    density: Annotated[FloatArray, Shape(("n_frequencies", 3, 3), "W/(m K THz)")]
+    cumulative: Annotated[FloatArray, Shape(("n_frequencies", 3, 3), "W/(m K)")]
+
+
 class Conductivity(Document):
     """κ(T) from the Boltzmann transport equation."""
 
     kind: ClassVar[str] = "conductivity"
 
     method: str
-    """``rta``."""
+    """``rta`` or ``lbte``."""
     temperatures: Annotated[FloatArray, Shape(("n_temperatures",), "K")]
     kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
-    """As solved on ``mesh``; ``extrapolation`` is that of an infinitely fine one."""
+    """As solved on ``mesh``, particles and coherences together; ``extrapolation`` is beyond it."""
+    kappa_coherence: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
+    """What pairs of bands carry, part of ``kappa``; None for ``transport: standard``."""
+    kappa_rta: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
+    """For ``lbte``: the particles' κ in the relaxation-time approximation on the same mesh."""
     mesh: tuple[int, int, int]
     mesh_sequence: tuple[MeshPoint, ...] = ()
     """Coarser meshes solved before, where ``mesh: auto``."""
@@ -68,8 +83,15 @@ class Conductivity(Document):
     """Lowest frequency found, THz, negative when imaginary."""
     bands: Bands
     mean_free_paths: MeanFreePaths
+    spectral: SpectralKappa | None = None
+    phase_space: float | None = None
+    """Three-phonon phase space P3 (Lindsay & Broido 2008), 1/THz, where ``bte.phase_space`` asked for it."""
     modes: NamedArrays
-    """phono3py's kappa file, array by array, under phono3py's own names and in its units."""
+    """phono3py's kappa file, array by array, under phono3py's own names and in its units.
+
+    Added are ``gruneisen`` (n_q, n_bands), with coherences ``mode_kappa_inter``, with ``lbte``
+    ``mean_free_path`` (Å), where asked for ``joint_dos`` and ``weighted_joint_dos`` (n_q, n_bands, 2), 1/THz.
+    """
     switches: dict[str, str]
     """Isotopes, boundary, integration, NAC … as used."""
 
@@ -78,6 +100,11 @@ class Conductivity(Document):
         """κ of an infinitely fine mesh with its σ; None where fewer than three meshes were solved."""
         points = [*self.mesh_sequence, MeshPoint(mesh=self.mesh, kappa=self.kappa)]
         return extrapolate([point.mesh for point in points], np.array([point.kappa for point in points]))
+
+    @property
+    def lifetimes(self) -> FloatArray:
+        """τ = 1/(4πγ) by all scattering, (n_temperatures, n_q, n_bands), ps; 0 where nothing scatters."""
+        return lifetimes(self.modes)
 
     @property
     def trace(self) -> FloatArray:

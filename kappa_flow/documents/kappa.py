@@ -82,6 +82,8 @@ class KappaDocument(Document):
     """Of an infinitely fine mesh where ``kappa_on_mesh`` is given, else as solved on ``mesh``."""
     kappa_on_mesh: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
     """As solved on ``mesh``, the finest; None where ``kappa`` is that."""
+    kappa_coherence: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
+    """What pairs of bands carry on ``mesh``; None where coherences were not asked for."""
     kappa_sigma: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
     """Combined standard uncertainty; None when no source of error was quantified."""
     error_budget: ErrorBudget

@@ -56,6 +56,7 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
         temperatures=found.temperatures,
         kappa=reported(found),
         kappa_on_mesh=None if found.extrapolation is None else found.kappa,
+        kappa_coherence=found.kappa_coherence,
         kappa_sigma=sigma,
         error_budget=errors,
         method=found.method,

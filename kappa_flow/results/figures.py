@@ -51,7 +51,7 @@ def kappa_over_temperature(document: KappaDocument) -> str:
             markeredgewidth=0.5, label=label, zorder=3,
         )  # fmt: skip
         if document.kappa_sigma is not None:
-            sigma = _sigma_like(label, document.kappa_sigma)
+            sigma = component(label, document.kappa_sigma)
             low = np.maximum(values - sigma, values * 1e-2)
             axes.fill_between(temperatures, low, values + sigma, color=colour, alpha=0.2, linewidth=0)
     first = next(iter(curves.values()))
@@ -189,7 +189,7 @@ def kappa_over_mesh(found: Conductivity) -> str | None:
 
 def _like(label: str, limit: Extrapolation, at: int) -> tuple[float, float]:
     """Return κ and σ of an infinitely fine mesh for the curve of that label."""
-    kappa, sigma = (float(_sigma_like(label, value)[at]) for value in (limit.kappa, limit.sigma))
+    kappa, sigma = (float(component(label, value)[at]) for value in (limit.kappa, limit.sigma))
     return kappa, sigma
 
 
@@ -247,9 +247,10 @@ def pretty_label(label: str) -> str:
     return text.replace("_0", "₀").replace("_1", "₁").replace("_2", "₂").replace("|", " | ").strip()
 
 
-def _sigma_like(label: str, sigma: FloatArray) -> FloatArray:
+def component(label: str, tensors: FloatArray) -> FloatArray:
+    """Return the mean of the diagonal elements a label of `distinct_components` names, of (..., 3, 3)."""
     axes = range(3) if label == "κ" else ["xyz".index(part.strip()[1]) for part in label.split("=")]
-    return np.asarray(np.mean([sigma[:, axis, axis] for axis in axes], axis=0))
+    return np.asarray(np.mean([tensors[..., axis, axis] for axis in axes], axis=0))
 
 
 def _plain_ticks(axes: Axes, temperatures: FloatArray, values: FloatArray) -> None:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from kappa_flow.documents import Crystal, Dataset, Document, KappaDocument
-from kappa_flow.results import figures
+from kappa_flow.results import figures, mode_figures
 from kappa_flow.results.error_budget import HEADLINE, nearest_index
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.task_graph import TaskTime, duration, task_graph
@@ -158,11 +158,27 @@ def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
         *crystal_rows(evidence.crystal, "fc3 supercell"),
         ("Displaced cells", f"{len(evidence.displacements.fc3.displacements)}"),
         ("Method", f"{document.method.upper()}, mesh {'×'.join(map(str, document.mesh))}{_beyond(document)}"),
+        *_beside(evidence),
         ("Forces", "surrogate" if evidence.surrogate else "reference (brute force)"),
         ("Reference", document.reference),
         ("Reference calculations", f"{document.reference_calls}"),
         *label_rows(evidence.dataset),
     ]
+
+
+def _beside(evidence: Evidence) -> list[Row]:
+    """Return what κ is made of, and what it would be in the simpler approximation, where that was found."""
+    found = evidence.conductivity
+    at, rows = nearest_index(found.temperatures), []
+    where = f"at {found.temperatures[at]:g} K"
+    if found.kappa_rta is not None:
+        rows.append((f"RTA, {where}", f"{number(float(found.kappa_rta[at].trace() / 3))} W/(m K)"))
+    if found.kappa_coherence is not None:
+        share = number(float(found.kappa_coherence[at].trace() / 3), 3)
+        rows.append((f"Coherences in κ, {where}", f"{share} W/(m K)"))
+    if found.phase_space is not None:
+        rows.append(("Three-phonon phase space", f"{number(found.phase_space, 3)} THz⁻¹"))
+    return rows
 
 
 def _beyond(document: KappaDocument) -> str:
@@ -244,6 +260,9 @@ def _figures(
         "bands": figures.bands_and_dos(found.bands),
         "cumulative": figures.cumulative_kappa(found.mean_free_paths),
         "mesh": figures.kappa_over_mesh(found),
+        "spectral": mode_figures.spectral_kappa(found.spectral),
+        "lifetimes": mode_figures.lifetimes(found),
+        "gruneisen": mode_figures.gruneisen(found),
         "parity": None if trained is None else figures.force_parity(trained, held_out),
         "training": None if trained is None else figures.training_curves(trained),
         "rounds": figures.kappa_over_rounds(document.learning, tolerance) if document.learning else None,

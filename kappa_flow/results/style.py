@@ -55,6 +55,12 @@ def panel(
         return figure, [figure.add_subplot(grid[0, column]) for column in range(len(ratios))]
 
 
+def right_axis(axes: Axes) -> Axes:
+    """Return axes that share the horizontal axis and have a scale of their own on the right."""
+    with rc_context({**STYLE, "axes.spines.right": True}):
+        return axes.twinx()
+
+
 def legend(axes: Axes, place: str) -> None:
     """Name the curves without a frame around the names."""
     axes.legend(loc=place, frameon=False, fontsize=8.5, handlelength=1.8)

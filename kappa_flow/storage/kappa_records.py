@@ -122,7 +122,7 @@ class KappaQuery(Settings):
     kappa_max: float | None = None
     """Largest κ, W/(m K)."""
     method: str | None = None
-    """``rta`` …"""
+    """``rta`` or ``lbte``."""
     converged: bool | None = None
     tags: tuple[str, ...] = ()
     """Tags that must all be on it."""

@@ -11,6 +11,8 @@ from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.sections.numbers import Positive, Repeats, Temperature
 from kappa_flow.settings import Settings
 
+Transport = Literal["standard", "smm19", "njc23", "ibdb19"]
+
 
 class TemperatureGrid(Settings):
     """start, start + step, … up to stop, K."""
@@ -29,7 +31,15 @@ class TemperatureGrid(Settings):
 class BteSettings(Settings):
     """The Boltzmann transport equation."""
 
-    method: Literal["rta"] = "rta"
+    method: Literal["rta", "lbte"] = "rta"
+    """``rta``, the relaxation-time approximation, or ``lbte``, the linearised equation solved directly
+    (Chaput 2013). Committee members and the trials of the learning loop are solved in RTA always."""
+    transport: Transport = "standard"
+    """``standard``: particles alone. ``smm19``, ``njc23`` or ``ibdb19`` (phono3py's names) add what pairs of
+    bands carry, the coherence part (Simoncelli 2019; Ndour 2023; Isaeva 2019)."""
+    memory: Positive = 4.0
+    """GiB the collision matrices of ``lbte`` may take. Temperatures that do not fit together are solved in
+    turns, each computing the three-phonon interaction anew; one that does not fit alone is refused."""
     mesh: Repeats | Literal["auto"] = "auto"
     """Three integers, or ``auto``: a growing sequence, extrapolated to an infinitely fine mesh until its σ is
     below ``mesh_tolerance``. κ of one mesh is reported as solved, its error unknown."""
@@ -41,10 +51,17 @@ class BteSettings(Settings):
         start=100, stop=1000, step=50
     )
     """K."""
-    isotopes: bool = True
-    """Scattering by the natural isotope mixture (Tamura 1983)."""
+    isotopes: bool | dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = True
+    """Scattering by the natural isotope mixture (Tamura 1983), none, or mass variances g = Σ f (1 − m/m̄)² by
+    element, e.g. ``{Si: 2.0e-4}``; elements not named keep their natural mixture."""
     boundary_mfp: Positive | None = None
     """Boundary mean free path, µm."""
+    thickness: Positive | None = None
+    """Of a layer, Å: κ is given per this thickness instead of per height of the cell with its vacuum."""
+    normal_umklapp: bool = False
+    """Keep the linewidths of normal and umklapp processes apart (``gamma_N``, ``gamma_U``; RTA only)."""
+    phase_space: bool = False
+    """Three-phonon phase space and joint densities of states of every mode."""
     average_degenerate: bool = False
     """Average tetrahedron weights over degenerate bands. Without it (phono3py's default) κ depends on the
     eigenvectors rounding picks: 0.9 % on 5×5×5, 0.03 % on 11×11×11 in Si for a change of 1e-15 eV/Å."""
@@ -63,6 +80,12 @@ class BteSettings(Settings):
             more = ", or auto" if info.field_name == "mesh" else ""
             raise ValueError(f"{found}; write three, e.g. [11, 11, 11]{more}")
         return value
+
+    @model_validator(mode="after")
+    def _split_in_rta_only(self) -> Self:
+        if self.normal_umklapp and self.method != "rta":
+            raise ValueError("normal_umklapp: phono3py splits linewidths in RTA only; set method: rta")
+        return self
 
     @property
     def temperature_list(self) -> FloatArray:
