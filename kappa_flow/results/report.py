@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kappa_flow.documents import Document, KappaDocument
-from kappa_flow.results import figures
+from kappa_flow.results import figures, lattice
 from kappa_flow.results.error_budget import HEADLINE
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.task_graph import TaskTime, duration, task_graph
@@ -279,4 +279,5 @@ def _phonons(document: KappaDocument) -> list[Row]:
         ("Sum rule, fc2", f"{raw['fc2_drift']:.1e} → {residuals['fc2_drift']:.1e} eV/Å²"),
         ("Sum rule, fc3", f"{raw['fc3_drift']:.1e} → {residuals['fc3_drift']:.1e} eV/Å³"),
         ("Force constants by", found["force_constants_solver"]),
+        *lattice.rows(found),
     ]
