@@ -81,7 +81,9 @@ def _is_supercell(work: Phonopy, labelled: Dataset, index: int) -> bool:
     """Whether a labelled cell is the supercell with its atoms displaced, in the same order."""
     perfect = work.supercell
     same = labelled.n_atoms[index] == len(perfect) and np.allclose(labelled.cells[index], perfect.cell)
-    return bool(same and np.array_equal(labelled.numbers[labelled.rows_of([index])], perfect.numbers))
+    return bool(
+        same and np.array_equal(labelled.numbers[labelled.rows_of(np.array([index]))], perfect.numbers)
+    )
 
 
 def _of_draws(work: Phonopy, model: ForceModel) -> Anharmonicity | None:
