@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
@@ -36,7 +35,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Triplets:
-    """fc3 spread over the images of each triplet with the least perimeter."""
+    """fc3 spread over the nearest images of the second and of the third atom."""
 
     atoms: IntArray
     """Primitive atoms i, j and k, (n, 3)."""
@@ -70,28 +69,29 @@ def pairs(crystal: Crystal, constants: ForceConstants) -> Pairs:
 
 
 def triplets(crystal: Crystal, constants: ForceConstants) -> Triplets:
-    """Return fc3 by lattice vectors: each element shared evenly by the images of least perimeter.
+    """Return fc3 by lattice vectors, each element shared by the nearest images of (i, j) and of (i, k).
 
-    The perimeter |r_ij| + |r_jk| + |r_ki| treats the three atoms alike, so that what is symmetric under their
-    exchange stays so. Where a triplet is smaller than half the supercell there is one image, and nothing to
-    choose; at the border phono3py averages over images of the pairs, which is not the same.
+    The sums over k, j held, and over j, k held, vanish as far as those of the supercell do: a rigid
+    translation costs nothing. This is phono3py's ``make_r0_average: false``; by default phono3py averages
+    over which of the three atoms the images are nearest to, which differs at the supercell's border alone.
     """
     work = phono3py_of(crystal)
-    supercell, primitive = work.supercell, work.primitive
-    site, fractional = _sites(supercell, primitive), primitive.scaled_positions
-    basis = np.asarray(get_reduced_bases(supercell.cell))
-    inverse = np.linalg.inv(primitive.cell)
+    primitive = work.primitive
+    vectors, multiplicity = primitive.get_smallest_vectors()
+    site, sites = _sites(work.supercell, primitive), primitive.scaled_positions
     atoms, cells, values = [], [], []
-    for i, start in enumerate(primitive.p2s_map):
-        images = _images(supercell.positions - supercell.positions[start], basis)
-        to_cell = fractional[i] - fractional[site]
-        whole = np.rint(images @ inverse + to_cell[:, None]).astype(int)
-        for j, block in enumerate(constants.fc3[i]):
-            for k, first, second in _least_perimeter(images, j, np.abs(block).max(axis=(1, 2, 3))):
-                atoms += [(i, site[j], site[k])] * len(first)
-                cells += list(np.stack([whole[j, first], whole[k, second]], axis=1))
-                values += [block[k] / len(first)] * len(first)
-    return Triplets(np.array(atoms), np.array(cells), np.array(values))
+    for i, block in enumerate(constants.fc3):
+        count, start = multiplicity[:, i].T
+        index = np.repeat(np.arange(len(site)), count)
+        places = np.concatenate([np.arange(low, low + n) for low, n in zip(start, count, strict=True)])
+        cell = _whole(vectors[places] - sites[site[index]] + sites[i])
+        share = 1 / count[index]
+        every = block[index][:, index] * (share[:, None] * share)[..., None, None, None]
+        j, k = np.nonzero(np.abs(every).max(axis=(2, 3, 4)) >= NEGLIGIBLE)
+        atoms.append(np.stack([np.full(len(j), i), site[index[j]], site[index[k]]], axis=1))
+        cells.append(np.stack([cell[j], cell[k]], axis=1))
+        values.append(every[j, k])
+    return Triplets(np.concatenate(atoms), np.concatenate(cells), np.concatenate(values))
 
 
 def least_repeats(crystal: Crystal) -> IntArray:
@@ -144,24 +144,3 @@ def _sites(supercell: Supercell, primitive: Primitive) -> IntArray:
 
 def _whole(vector: FloatArray) -> IntArray:
     return np.asarray(np.rint(vector).astype(int))
-
-
-def _images(vectors: FloatArray, basis: FloatArray) -> FloatArray:
-    """Return 27 periodic images of each vector, the nearest among them, (n, 27, 3), Å."""
-    fractional = vectors @ np.linalg.inv(basis)
-    near = (fractional - np.rint(fractional)) @ basis
-    return np.asarray(near[:, None] + _SHIFTS @ basis)
-
-
-def _least_perimeter(
-    images: FloatArray, j: int, size: FloatArray
-) -> Iterator[tuple[int, IntArray, IntArray]]:
-    """Yield k and the images of j and k of least perimeter, for every k whose element is not negligible."""
-    kept = np.flatnonzero(size >= NEGLIGIBLE)
-    lengths = np.linalg.norm(images, axis=-1)
-    apart = np.linalg.norm(images[kept][:, None] - images[j][:, None], axis=-1)
-    around = lengths[j][:, None] + lengths[kept][:, None] + apart  # (n_kept, 27 of j, 27 of k)
-    least = around.min(axis=(1, 2), keepdims=True)
-    for k, near in zip(kept, around < least + EQUAL, strict=True):
-        first, second = np.nonzero(near)
-        yield int(k), first, second

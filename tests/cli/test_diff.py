@@ -83,3 +83,11 @@ def test_no_such_run_is_bad_input(
         main(["diff", "with", "nowhere"])
     assert end.value.code == 2
     assert "no run of that name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["shengbte", "fourphonon", "kaldo"])
+def test_force_constants_are_exported_for_other_solvers(place: Path, form: str) -> None:
+    said(place, "export", "with", "--format", form)
+    names = sorted(path.name for path in (place / form).iterdir())
+    assert names == ["CONTROL", "FORCE_CONSTANTS_2ND", "FORCE_CONSTANTS_3RD"]
+    assert ("four_phonon" in (place / form / "CONTROL").read_text()) == (form == "fourphonon")

@@ -100,33 +100,27 @@ def test_folded_back_into_the_supercell_the_third_order_is_that_of_the_run(made,
 
     found = np.zeros_like(constants.fc3)
     np.add.at(found, (atoms[:, 0], places(cells[:, 0]), places(cells[:, 1])), values)
-    # triplets below 1e-8 eV/Å³ are left out; the others are written to twelve digits
-    np.testing.assert_allclose(found, constants.fc3, atol=1.1e-8)
+    # terms below 1e-8 eV/Å³ are left out, several to an element; the others are written to twelve digits
+    np.testing.assert_allclose(found, constants.fc3, atol=1e-6)
 
 
-def test_the_third_order_of_the_files_is_the_same_under_exchange_of_its_atoms(made, tmp_path):
+def test_a_rigid_translation_costs_nothing_in_the_files(made, tmp_path):
     atoms, cells, values = blocks(written(made, tmp_path / "out"))
-    assert (atoms == 0).all()
-    table = {tuple(np.round(pair, 4).ravel() + 0.0): value for pair, value in zip(cells, values, strict=True)}
-    assert len(table) == len(values)
-    for (first, second), value in zip(cells, values, strict=True):
-        swapped = table[tuple(np.round([second, first], 4).ravel() + 0.0)]
-        moved = table[tuple(np.round([-first, second - first], 4).ravel() + 0.0)]
+    sums: dict[tuple[float, ...], np.ndarray] = {}
+    for atom, (second, _), value in zip(atoms, cells, values, strict=True):
+        key = (*atom[:2], *np.round(second, 4))
+        sums[key] = sums.get(key, 0) + value
+    # the run's own sum rule; up to 32 atoms with several images each left out below 1e-8 eV/Å³
+    assert max(np.abs(one).max() for one in sums.values()) < made[1].final.fc3_drift + 2e-6
+
+
+def test_the_third_order_of_the_files_is_the_same_under_exchange_of_the_last_atoms(made):
+    terms = real_space.triplets(*made)
+    table = {(*cells.ravel(),): value for cells, value in zip(terms.cells, terms.values, strict=True)}
+    assert len(table) == len(terms.values)
+    for (first, second), value in zip(terms.cells, terms.values, strict=True):
         # as symmetric as the run's own: phono3py's symmetrisation leaves about 1e-6 eV/Å³
-        np.testing.assert_allclose(swapped.transpose(0, 2, 1), value, atol=1e-5)
-        np.testing.assert_allclose(moved.transpose(1, 0, 2), value, atol=1e-5)
-
-
-def test_images_of_a_triplet_are_as_compact_as_can_be(made):
-    crystal, constants = made
-    terms = real_space.triplets(crystal, constants)
-    lattice, box = phono3py_of(crystal).primitive.cell, phono3py_of(crystal).supercell.cell
-    one, two = (terms.cells[:, which] @ lattice for which in (0, 1))
-    around = sum(np.linalg.norm(side, axis=-1) for side in (one, two, two - one))
-    for shift in np.ndindex(3, 3, 3):
-        moved = two + (np.array(shift) - 1) @ box
-        other = sum(np.linalg.norm(side, axis=-1) for side in (one, moved, moved - one))
-        assert (around < other + real_space.EQUAL).all()
+        np.testing.assert_allclose(table[(*second, *first)].transpose(0, 2, 1), value, atol=1e-5)
 
 
 def test_in_kaldos_supercell_no_two_terms_meet(made):
