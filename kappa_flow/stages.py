@@ -18,6 +18,7 @@ from kappa_flow import (
     sampling,
     structure,
     surrogate,
+    validation,
 )
 from kappa_flow.documents import (
     Conductivity,
@@ -34,6 +35,7 @@ from kappa_flow.documents import (
     SurrogateDocument,
 )
 from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.lattice_facts import LatticeFacts
 from kappa_flow.graph import Task, latest, parts_of
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
 
@@ -205,8 +207,29 @@ def _bte(work: Work) -> Conductivity:
 
 
 def _results(work: Work) -> Result:
-    make = results.assemble if work.config.wants_kappa else results.assemble_training
-    return make(work.config, work.documents)
+    if not work.config.wants_kappa:
+        return results.assemble_training(work.config, work.documents)
+    return results.assemble(work.config, work.documents, _facts(work))
+
+
+def _facts(work: Work) -> LatticeFacts:
+    """Return what is measured of the force constants: nothing of the kind where the crystal is unstable."""
+    constants = work.get("force_constants", ForceConstants)
+    if work.get("bte", Conductivity).imaginary_modes:
+        return LatticeFacts()
+    names = {stage: latest(list(work.documents), stage) for stage in ("dataset", "surrogate")}
+    labelled = next((work.find(name, Dataset) for name in names["dataset"]), None)
+    trained = next((work.find(name, SurrogateDocument) for name in names["surrogate"]), None)
+    settings = work.config.forces
+    model = None
+    if trained is not None:
+        model = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
+    slopes = None
+    if constants.polar is None:
+        slopes = validation.stiffness_of_fc2(constants.fc2, work.crystal)
+    return LatticeFacts(
+        anharmonicity=validation.anharmonicity(work.crystal, constants, labelled, model), stiffness=slopes
+    )
 
 
 PERFORM: Final[dict[str, Callable[[Work], Document]]] = {

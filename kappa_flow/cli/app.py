@@ -10,6 +10,7 @@ import typer
 from kappa_flow.cli import (
     cancel,
     check,
+    diff,
     doctor,
     evaluate,
     export,
@@ -59,6 +60,7 @@ for command, panel in (
     (show.show, RESULT),
     (report.report, RESULT),
     (export.export, RESULT),
+    (diff.diff, RESULT),
 ):
     app.command(rich_help_panel=panel)(command)
 

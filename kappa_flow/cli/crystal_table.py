@@ -64,6 +64,8 @@ def plain(known: Standard, found: CrystalCheck) -> dict[str, Any]:
         "reference": known.name,
         "elastic_constants_GPa": _plain_elastic(found.elastic),
         "reference_elastic_constants_GPa": _plain_elastic(found.reference_elastic),
+        "acoustic_elastic_constants_GPa": _plain_matrix(found.acoustic),
+        "reference_acoustic_elastic_constants_GPa": _plain_matrix(found.reference_acoustic),
         "phonons_THz": _plain_phonons(found.phonons),
         "reference_phonons_THz": _plain_phonons(found.reference_phonons),
         "phonon_errors_THz": None if errors is None else asdict(errors),
@@ -78,6 +80,10 @@ def _plain_elastic(found: ElasticConstants | None) -> dict[str, Any] | None:
     return {"relaxed": found.relaxed.tolist(), "clamped": found.clamped.tolist(), "pressure": found.pressure}
 
 
+def _plain_matrix(found: FloatArray | None) -> list[list[float]] | None:
+    return None if found is None else found.tolist()
+
+
 def _plain_phonons(found: Phonons | None) -> dict[str, float] | None:
     return None if found is None else {"lowest": found.lowest, "highest": found.highest}
 
@@ -88,11 +94,23 @@ def _elastic_rows(found: CrystalCheck) -> list[tuple[str, ...]]:
         _row(f"{name} (GPa)", found.elastic.relaxed[place], None if other is None else other.relaxed[place])
         for name, place in distinct(found.elastic.relaxed).items()
     ]
+    rows += _slope_rows(found)
     rows.append(_row("bulk modulus (GPa)", found.elastic.bulk, None if other is None else other.bulk))
     if found.elastic.pressure is not None:
         theirs = None if other is None else other.pressure
         rows.append(_row("pressure at this cell (GPa)", found.elastic.pressure, theirs, relative=False))
     return _as_wide(rows, found)
+
+
+def _slope_rows(found: CrystalCheck) -> list[tuple[str, ...]]:
+    """Return the same constants by acoustic slopes: they tell of fc2 and its supercell."""
+    own, other = found.acoustic, found.reference_acoustic
+    if own is None:
+        return []
+    return [
+        _row(f"{name} by acoustic slopes (GPa)", own[place], None if other is None else other[place])
+        for name, place in distinct(found.elastic.relaxed).items()
+    ]
 
 
 def _phonon_rows(found: CrystalCheck) -> list[tuple[str, ...]]:

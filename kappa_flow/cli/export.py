@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -37,6 +38,9 @@ class Format(str, Enum):  # noqa: UP042 - Typer shows the values of a str Enum
     phono3py = "phono3py"
     n2p2 = "n2p2"
     ase = "ase"
+    shengbte = "shengbte"
+    fourphonon = "fourphonon"
+    kaldo = "kaldo"
 
 
 def export(
@@ -51,32 +55,27 @@ def export(
     *,
     form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.csv,
 ) -> None:
-    """Write κ(T) as csv or json, the files phono3py goes on from, or the potential for n2p2 or ASE."""
-    from kappa_flow.cli.places import result, writing
+    """Write κ(T) as csv or json, force constants for other solvers, or the potential for n2p2 or ASE."""
+    from kappa_flow.cli.places import result, with_kappa, writing
     from kappa_flow.results.files import text_of
 
-    folders = {Format.phono3py: _phono3py, Format.n2p2: _n2p2, Format.ase: _ase}
+    folders: dict[Format, Callable[[Mapping[str, Document]], Write]] = {
+        Format.phono3py: _phono3py,
+        Format.n2p2: _n2p2,
+        Format.ase: _ase,
+        **_SHENGBTE,
+    }
     if form in folders:
         _folder(run, db, out or Path(form.value), folders[form])
         return
     document, timings = result(db, run)
-    text = csv(_with_kappa(document)) if form is Format.csv else text_of(document, timings)
+    text = csv(with_kappa(document)) if form is Format.csv else text_of(document, timings)
     if out is None:
         typer.echo(text, nl=False)
     else:
         with writing(out):
             out.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {out}")
-
-
-def _with_kappa(document: Document) -> KappaDocument:
-    from kappa_flow.documents import KappaDocument
-
-    if not isinstance(document, KappaDocument):
-        raise InputError(
-            "this run", "computed no κ: forces.source is none", "Take --format json, n2p2 or ase"
-        )
-    return document
 
 
 def csv(document: KappaDocument) -> str:
@@ -110,14 +109,42 @@ def _folder(
 
 
 def _phono3py(documents: Mapping[str, Document]) -> Write:
+    from kappa_flow.cli.places import with_kappa
     from kappa_flow.results import phono3py_files
     from kappa_flow.results.evidence import Evidence
 
-    _with_kappa(documents["results"])
+    with_kappa(documents["results"])
     found = Evidence.of(documents)
     return lambda folder: phono3py_files.write(
         folder, found.crystal, found.displacements, found.force_constants, found.conductivity
     )
+
+
+def _shengbte(
+    documents: Mapping[str, Document], *, four_phonon: bool = False, unambiguous: bool = False
+) -> Write:
+    """Write CONTROL, FORCE_CONSTANTS_2ND and FORCE_CONSTANTS_3RD of the primitive cell."""
+    from kappa_flow.cli.places import with_kappa
+    from kappa_flow.results import shengbte_files
+    from kappa_flow.results.evidence import Evidence
+
+    found, document = Evidence.of(documents), with_kappa(documents["results"])
+    return lambda folder: shengbte_files.write(
+        folder,
+        found.crystal,
+        found.force_constants,
+        document,
+        four_phonon=four_phonon,
+        unambiguous=unambiguous,
+    )
+
+
+_SHENGBTE: Final[dict[Format, Callable[[Mapping[str, Document]], Write]]] = {
+    Format.shengbte: _shengbte,
+    Format.fourphonon: partial(_shengbte, four_phonon=True),
+    Format.kaldo: partial(_shengbte, unambiguous=True),
+}
+"""The same three files; kALDo takes the nearest image alone, so that its supercell is larger."""
 
 
 def _n2p2(documents: Mapping[str, Document]) -> Write:

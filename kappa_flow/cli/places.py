@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from kappa_flow.errors import InputError
 
 if TYPE_CHECKING:
-    from kappa_flow.documents import Document, Result
+    from kappa_flow.documents import Document, KappaDocument, Result
     from kappa_flow.orchestration.database import Database
     from kappa_flow.results.task_graph import TaskTime
 
@@ -146,6 +146,25 @@ def result(db: str | None, run: str) -> tuple[Result, dict[str, float | None]]:
     with found_run(db, run) as (database, name):
         documents, tasks = run_documents(database, name, only="results")
     return result_of(documents), {task.name: task.seconds for task in tasks}
+
+
+def with_kappa(document: Document) -> KappaDocument:
+    """Return the result as one with κ.
+
+    Raises
+    ------
+    InputError
+        When the run made a potential alone.
+    """
+    from kappa_flow.documents import KappaDocument
+
+    if not isinstance(document, KappaDocument):
+        raise InputError(
+            "this run",
+            "computed no κ: forces.source is none",
+            "`kappa-flow export --format json, n2p2 or ase`",
+        )
+    return document
 
 
 def run_documents(

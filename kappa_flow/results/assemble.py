@@ -12,6 +12,8 @@ from ase.data import chemical_symbols
 from pydantic import JsonValue
 
 from kappa_flow.documents import Document, KappaDocument, RunConfig, SurrogateDocument
+from kappa_flow.documents.lattice_facts import LatticeFacts
+from kappa_flow.results import lattice
 from kappa_flow.results.error_budget import budget, nearest_index, reported
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.flags import CONTRADICTS, flags
@@ -33,7 +35,9 @@ PACKAGES: Final = (
 """What can change κ."""
 
 
-def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocument:
+def assemble(
+    config: RunConfig, documents: Mapping[str, Document], facts: LatticeFacts | None = None
+) -> KappaDocument:
     """Return the κ document of a run: a function of its arguments and the installed versions only.
 
     Parameters
@@ -42,12 +46,14 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
         What was asked for.
     documents : mapping of str to Document
         Everything made and read, by task name.
+    facts : LatticeFacts, optional
+        What was measured of the force constants.
     """
     evidence = Evidence.of(documents)
     crystal, found = evidence.crystal, evidence.conductivity
     rounds = history(config, documents)
     errors, sigma = budget(found, ("surrogate", "mesh") if evidence.surrogate else ("mesh",))
-    raised = flags(config, evidence, errors, rounds)
+    raised = (*lattice.flags(facts), *flags(config, evidence, errors, rounds))
     return KappaDocument(
         formula=crystal.formula,
         elements=tuple(sorted({chemical_symbols[number] for number in crystal.cell.numbers})),
@@ -67,7 +73,7 @@ def assemble(config: RunConfig, documents: Mapping[str, Document]) -> KappaDocum
         reference_calls=evidence.reference_calls,
         learning=rounds,
         surrogate=None if evidence.surrogate is None else _surrogate(config, evidence, evidence.surrogate),
-        phonons=_phonons(evidence),
+        phonons={**_phonons(evidence), **lattice.plain(facts)},
         switches=found.switches,
         settings=plain(config.model_dump()),
         tags=config.results.tags,

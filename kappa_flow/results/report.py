@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from kappa_flow.documents import Crystal, Dataset, Document, KappaDocument
-from kappa_flow.results import figures, mode_figures
+from kappa_flow.results import figures, lattice, mode_figures
 from kappa_flow.results.error_budget import HEADLINE, nearest_index
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.task_graph import TaskTime, duration, task_graph
@@ -319,4 +319,5 @@ def _phonons(document: KappaDocument) -> list[Row]:
         ("Sum rule, fc2", f"{raw['fc2_drift']:.1e} → {residuals['fc2_drift']:.1e} eV/Å²"),
         ("Sum rule, fc3", f"{raw['fc3_drift']:.1e} → {residuals['fc3_drift']:.1e} eV/Å³"),
         ("Force constants by", found["force_constants_solver"]),
+        *lattice.rows(found),
     ]

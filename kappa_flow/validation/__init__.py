@@ -4,6 +4,8 @@ Errors on labelled structures, elastic constants, phonon frequencies, fc2 and fc
 as ``pipeline`` does: phonons and force constants come from the stages themselves.
 """
 
+from kappa_flow.validation.acoustic import stiffness_of_fc2
+from kappa_flow.validation.anharmonicity import anharmonicity
 from kappa_flow.validation.crystal_check import CrystalCheck, Target, check_crystal
 from kappa_flow.validation.elastic import ElasticConstants, elastic_constants
 from kappa_flow.validation.extrapolation import Extrapolation, extrapolation_by_file
@@ -20,6 +22,7 @@ __all__ = [
     "PhononErrors",
     "Phonons",
     "Target",
+    "anharmonicity",
     "check_crystal",
     "compare",
     "elastic_constants",
@@ -28,4 +31,5 @@ __all__ = [
     "label_errors",
     "phonons",
     "relative_error",
+    "stiffness_of_fc2",
 ]

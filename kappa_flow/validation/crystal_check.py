@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Crystal, PolarTensors
 from kappa_flow.protocols import ForceModel, Progress, quiet
+from kappa_flow.validation.acoustic import stiffness_of_fc2
 from kappa_flow.validation.elastic import ElasticConstants, elastic_constants
 from kappa_flow.validation.force_constants import force_constants, relative_error
 from kappa_flow.validation.phonons import PhononErrors, Phonons, compare, of_fc2, phonons
@@ -30,7 +31,10 @@ class CrystalCheck:
 
     elastic: ElasticConstants
     phonons: Phonons
+    acoustic: FloatArray | None = None
+    """Elastic constants by the slopes of the acoustic branches, GPa, (6, 6); None for a polar crystal."""
     reference_elastic: ElasticConstants | None = None
+    reference_acoustic: FloatArray | None = None
     reference_phonons: Phonons | None = None
     phonon_errors: PhononErrors | None = None
     fc2_error: float | None = None
@@ -71,13 +75,20 @@ def check_crystal(
         mine = force_constants(model, crystal, progress=progress)
         own, theirs = (of_fc2(fc2, crystal, target.polar) for fc2 in (mine.fc2, target.fc2))
     else:
-        return CrystalCheck(elastic, phonons(model, crystal, target.polar, progress))
+        own = phonons(model, crystal, target.polar, progress)
+        return CrystalCheck(elastic, own, _slopes(own, crystal, target))
     return CrystalCheck(
         elastic=elastic,
         phonons=own,
+        acoustic=_slopes(own, crystal, target),
         reference_elastic=other,
+        reference_acoustic=_slopes(theirs, crystal, target),
         reference_phonons=theirs,
         phonon_errors=compare(own, theirs),
         fc2_error=relative_error(own.fc2, theirs.fc2),
         fc3_error=None if mine is None or asked is None else relative_error(mine.fc3, asked),
     )
+
+
+def _slopes(found: Phonons, crystal: Crystal, target: Target) -> FloatArray | None:
+    return None if target.polar is not None else stiffness_of_fc2(found.fc2, crystal)
