@@ -177,7 +177,7 @@ def command(folder: Path, name: str, *arguments: str) -> str:
         env={**os.environ, "RAYON_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
