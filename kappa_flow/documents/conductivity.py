@@ -55,6 +55,7 @@ class Conductivity(Document):
     """κ(T) from the Boltzmann transport equation."""
 
     kind: ClassVar[str] = "conductivity"
+    schema_version: ClassVar[int] = 2
 
     method: str
     """``rta`` or ``lbte``."""

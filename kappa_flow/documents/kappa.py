@@ -72,6 +72,7 @@ class KappaDocument(Document):
     """κ(T) with error bar, switches, versions and provenance: ``kappa.json``."""
 
     kind: ClassVar[str] = "kappa"
+    schema_version: ClassVar[int] = 2
 
     formula: str
     elements: tuple[str, ...]
