@@ -27,9 +27,10 @@ def flags(facts: LatticeFacts | None) -> Iterator[Flag]:
     """Yield ``strongly-anharmonic`` where σ_A is above one half."""
     found = None if facts is None else facts.anharmonicity
     if found is not None and found.sigma > STRONG:
+        by = {"reference": "", "surrogate": " by the surrogate, which may not know such displacements"}
         yield Flag(
             name="strongly-anharmonic",
-            message=f"σ_A = {found.sigma:.2f} at {found.temperature:g} K: phonons at 0 K with three-phonon "
+            message=f"σ_A = {found.sigma:.2f} at {found.temperature:g} K{by[found.source]}: phonons at 0 K with three-phonon "
             "scattering are no sound ground for κ. Use force constants at temperature, four-phonon "
             "scattering, or Green–Kubo from MD",
         )
