@@ -31,8 +31,8 @@ def flags(facts: LatticeFacts | None) -> Iterator[Flag]:
         yield Flag(
             name="strongly-anharmonic",
             message=f"σ_A = {found.sigma:.2f} at {found.temperature:g} K{by[found.source]}: phonons "
-            "at 0 K with three-phonon scattering are no sound ground for κ. Use force constants at temperature, four-phonon "
-            "scattering, or Green–Kubo from MD",
+            "at 0 K with three-phonon scattering are no sound ground for κ. "
+            "Use force constants at temperature, four-phonon scattering, or Green–Kubo from MD",
         )
 
 
