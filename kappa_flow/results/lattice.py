@@ -30,9 +30,9 @@ def flags(facts: LatticeFacts | None) -> Iterator[Flag]:
         by = {"reference": "", "surrogate": " by the surrogate, which may not know such displacements"}
         yield Flag(
             name="strongly-anharmonic",
-            message=f"σ_A = {found.sigma:.2f} at {found.temperature:g} K{by[found.source]}: phonons at 0 K with three-phonon "
-            "scattering are no sound ground for κ. Use force constants at temperature, four-phonon "
-            "scattering, or Green–Kubo from MD",
+            message=f"σ_A = {found.sigma:.2f} at {found.temperature:g} K{by[found.source]}: phonons "
+            "at 0 K with three-phonon scattering are no sound ground for κ. "
+            "Use force constants at temperature, four-phonon scattering, or Green–Kubo from MD",
         )
 
 
