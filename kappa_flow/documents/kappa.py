@@ -16,14 +16,15 @@ class ErrorBudget(Part):
     """Standard uncertainties of κ, relative; None where a source was not quantified."""
 
     surrogate: float | None = None
-    """Spread of the committee's κ (standard deviation over members) at 300 K or nearest."""
+    """Of the potential, at 300 K or nearest: the standard deviation of κ over the committee, times a measured
+    factor where ``calibrated``."""
     mesh: float | None = None
     """σ of the extrapolation to an infinitely fine mesh; None where fewer than three meshes were solved."""
     supercell: float | None = None
     assumptions: str
     """How the parts were combined and what is not covered."""
     calibrated: bool = False
-    """Whether the surrogate part was checked against reference κ."""
+    """Whether the surrogate part is scaled by what was measured against brute force."""
 
 
 class Flag(Part):

@@ -52,7 +52,11 @@ def assemble(
     evidence = Evidence.of(documents)
     crystal, found = evidence.crystal, evidence.conductivity
     rounds = history(config, documents)
-    errors, sigma = budget(found, ("surrogate", "mesh") if evidence.surrogate else ("mesh",))
+    errors, sigma = budget(
+        found,
+        ("surrogate", "mesh") if evidence.surrogate else ("mesh",),
+        calibrated=config.surrogate.bootstrapped,
+    )
     raised = (*lattice.flags(facts), *flags(config, evidence, errors, rounds))
     return KappaDocument(
         formula=crystal.formula,

@@ -246,7 +246,7 @@ def _single_settings(config: RunConfig, evidence: Evidence, budget: ErrorBudget)
     if budget.surrogate is not None and budget.surrogate > SURROGATE_LIMIT:
         yield Flag(
             name="surrogate-uncertain",
-            message=f"committee members differ by {budget.surrogate:.1%} in κ. "
+            message=f"the potential leaves κ uncertain by {budget.surrogate:.1%}. "
             "Raise sampling.budget, or give more labelled structures",
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from kappa_flow.documents import Conductivity, Dataset, Document, ForceSets, RunConfig, SurrogateDocument
 from kappa_flow.documents.kappa import LearningRound
-from kappa_flow.results.error_budget import nearest_index, surrogate_sigma
+from kappa_flow.results.error_budget import committee_spread, nearest_index
 
 FORCE_ERROR_LIMIT: Final = 0.05
 """Force error on held-out structures, in units of those forces, above which more data are asked for."""
@@ -46,8 +46,8 @@ class _Trial:
 
     @property
     def spread(self) -> float | None:
-        sigma = surrogate_sigma(self.conductivity)
-        return None if sigma is None else float(np.trace(sigma[self.at]) / 3 / abs(self.kappa))
+        spread = committee_spread(self.conductivity)
+        return None if spread is None else float(np.trace(spread[self.at]) / 3 / abs(self.kappa))
 
     def gates(self) -> list[str]:
         """Return what, besides κ itself, asks for more data."""

@@ -10,6 +10,7 @@ from kappa_flow.documents import Dataset, Document, RunConfig
 from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.force_sets import CellForces
 from kappa_flow.results import assemble
+from kappa_flow.results.error_budget import CALIBRATION
 
 Documents = dict[str, Document]
 SCATTERED = np.array([0.7, 1.0, 1.0, 1.3])[:, None, None, None] * make_conductivity().kappa
@@ -30,24 +31,34 @@ def test_folders_of_input_files_are_no_part_of_the_result(documents: Documents, 
     assert assemble(moved, documents).content_hash == assemble(config, documents).content_hash
 
 
-def test_surrogate_error_is_the_spread_of_the_members_carried_to_the_final_mesh(
+def test_surrogate_error_is_the_calibrated_spread_of_the_members_carried_to_the_final_mesh(
     documents: Documents, config: RunConfig
 ) -> None:
     documents["bte"] = make_conductivity(mesh_sequence=(), mesh_converged=None)
     result = assemble(config, documents)
     assert result.kappa_on_mesh is None  # one mesh was asked for: κ is reported as solved
     np.testing.assert_array_equal(result.kappa, documents["bte"].kappa)
-    spread = float(np.std(MEMBERS, ddof=1))  # members lie at MEMBERS × κ of the mean on their mesh
+    spread = CALIBRATION * float(np.std(MEMBERS, ddof=1))
     assert result.error_budget.surrogate == pytest.approx(spread, rel=1e-12)
     assert result.kappa_sigma is not None
     np.testing.assert_allclose(result.kappa_sigma, spread * result.kappa, rtol=1e-12)
+    assert result.error_budget.calibrated
+
+
+def test_the_posterior_of_a_linear_model_is_not_called_calibrated(
+    documents: Documents, config: RunConfig
+) -> None:
+    linear = config.surrogate.model_copy(update={"model": "linear"})
+    result = assemble(config.model_copy(update={"surrogate": linear}), documents)
+    assert not result.error_budget.calibrated
+    assert result.error_budget.surrogate == pytest.approx(float(np.std(MEMBERS, ddof=1)), rel=1e-12)
 
 
 def test_kappa_is_that_of_an_infinitely_fine_mesh_and_the_errors_add_in_quadrature(
     documents: Documents, config: RunConfig
 ) -> None:
     result = assemble(config, documents)
-    spread = float(np.std(MEMBERS, ddof=1))
+    spread = CALIBRATION * float(np.std(MEMBERS, ddof=1))
     assert result.error_budget.mesh == pytest.approx(0.01, rel=1e-9)  # the sequence is made so
     assert result.kappa_at(300).value == pytest.approx(120.0, rel=1e-9)
     assert result.kappa_on_mesh is not None

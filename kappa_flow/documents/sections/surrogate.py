@@ -88,6 +88,11 @@ class SurrogateSettings(Settings):
             raise ValueError(f"uncertainty: posterior needs model: linear; {self.model} has bootstrap")
         return self
 
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether the members are fits to reweighted structures, of ``crystal`` data at least."""
+        return self.model == "hdnnp" or self.uncertainty == "bootstrap"
+
     @field_validator("long_range", mode="before")
     @classmethod
     def _off_is_a_word(cls, value: object) -> object:
