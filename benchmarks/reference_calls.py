@@ -1,9 +1,10 @@
 """How many reference calculations κ costs: the learning loop against the same engine's brute force.
 
-Run by hand: ``python benchmarks/reference_calls.py [--json] [--cases si ge] [--out FILE]``. Each case runs
-twice through kappa_flow's own pipeline, with the workflow ``on-the-fly`` and with ``kappa-brute-force``: the
-same crystal, relaxed by the same engine, the same mesh, RTA, no isotopes, degenerate bands averaged, 300 K.
-Calls count everything: relaxation, labels, and for brute force every displaced supercell and the perfect one.
+Run by hand: ``python benchmarks/reference_calls.py [--json] [--cases si ge] [--seeds 5] [--out FILE]``. Each
+case runs through kappa_flow's own pipeline with the workflow ``on-the-fly``, once per seed, and once with
+``kappa-brute-force``: the same crystal, relaxed by the same engine, the same mesh, RTA, no isotopes,
+degenerate bands averaged, 300 K. Calls count everything: relaxation, labels, and for brute force every
+displaced supercell and the perfect one.
 Rows that FILE holds are not done again. SevenNet has no Born charges: both sides lack the LO–TO splitting.
 """
 
@@ -64,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--seeds", type=int, default=1, help="runs of the loop with other random cells")
     parser.add_argument("--sampling", type=json.loads, default={}, help="more of the sampling section")
     parser.add_argument("--out", type=Path, help="keep rows here")
     options = parser.parse_args()
@@ -72,11 +74,14 @@ def main() -> None:
     for name in options.cases:
         case = CASES[name]
         report.add(f"{name} brute force", lambda case=case: brute_force(case))
-        report.add(name, lambda case=case: learned(case, options.sampling))
-        if not options.json:
-            print_row(name, compared(report.rows, name))
+        for seed in range(1, options.seeds + 1):
+            sampling = options.sampling | {"seed": seed}
+            report.add(f"{name} {seed}", lambda case=case, sampling=sampling: learned(case, sampling))
+            if not options.json:
+                print_row(name, compared(report.rows, name, seed))
     if options.json:
-        print(json.dumps({name: compared(report.rows, name) for name in options.cases}))
+        seeds = range(1, options.seeds + 1)
+        print(json.dumps({f"{n} {s}": compared(report.rows, n, s) for n in options.cases for s in seeds}))
 
 
 def versions() -> dict[str, str]:
@@ -111,9 +116,9 @@ def diagonal(document: KappaDocument) -> list[float]:
     return [float(value) for value in np.diag(document.kappa_at(300).tensor)]
 
 
-def compared(rows: dict[str, Any], name: str) -> dict[str, Any]:
+def compared(rows: dict[str, Any], name: str, seed: int) -> dict[str, Any]:
     """Return a row of the loop with its brute force and the errors of κ."""
-    ours, truth = rows[name], rows[f"{name} brute force"]
+    ours, truth = rows[f"{name} {seed}"], rows[f"{name} brute force"]
     ratio = np.array(ours["kappa"]) / np.array(truth["kappa"])
     return ours | {
         "brute_force": truth,
