@@ -103,8 +103,7 @@ def formula_html(formula: str) -> str:
     return "".join(parts).replace("</sub><sub>", "")
 
 
-LONG: Final = 1e5
-"""Larger numbers are shown with an exponent."""
+LONG: Final = 1e5  # larger numbers are shown with an exponent
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -168,14 +167,14 @@ def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
 
 def _beside(evidence: Evidence) -> list[Row]:
     """Return what κ is made of, and what it would be in the simpler approximation, where that was found."""
-    found = evidence.conductivity
-    at, rows = nearest_index(found.temperatures), []
+    found, rows = evidence.conductivity, []
+    at = nearest_index(found.temperatures)
     where = f"at {found.temperatures[at]:g} K"
     if found.kappa_rta is not None:
         rows.append((f"RTA, {where}", f"{number(float(found.kappa_rta[at].trace() / 3))} W/(m K)"))
     if found.kappa_coherence is not None:
-        share = number(float(found.kappa_coherence[at].trace() / 3), 3)
-        rows.append((f"Coherences in κ, {where}", f"{share} W/(m K)"))
+        share = float(found.kappa_coherence[at].trace() / 3)
+        rows.append((f"Coherences in κ, {where}", f"{number(share, 3)} W/(m K)"))
     if found.phase_space is not None:
         rows.append(("Three-phonon phase space", f"{number(found.phase_space, 3)} THz⁻¹"))
     return rows
