@@ -235,7 +235,7 @@ def ratios(rows: dict[str, Any], left_out: str | None = None) -> peers.FloatArra
 
 
 def summary(rows: dict[str, Any]) -> dict[str, Any]:
-    """Return the coverage of σ = CALIBRATION × spread, and what factor covers 68 %, with and without a case."""
+    """Return the coverage of σ = CALIBRATION × spread, and what factor covers 68 %."""
     found = ratios(rows)
     cases = sorted({name.split()[0] for name in rows} - {"versions"})
     forces = [
