@@ -2,7 +2,7 @@ r"""What the linewidths of a mesh cost, and into how many parts they are worth d
 
 Nearly all of κ's time goes into the three-phonon interaction of every triplet of q-points:
 
-.. math:: t = \frac{N^2}{2 |G|} \left(a\, n N_s^2 + b\, n_b^2 + c\, n_b^3\right)
+.. math:: t = \frac{N^2}{2 |G|} \left(a\, n N_s^2 + b\, n_b^3\right)
 
 with N mesh points, the crystal's point group with inversion G, hence :math:`N^2 / 2|G|` triplets (at q
 irreducible under G, q' under what leaves q alone, and q' and q'' alike), n atoms of the primitive cell, N_s
@@ -23,12 +23,10 @@ from kappa_flow.arrays import IntArray
 from kappa_flow.bte.meshes import Mesh
 from kappa_flow.documents.sections import BteSettings
 
-FOURIER: Final = 5.4e-8
-"""a, seconds of one thread."""
-PAIRS: Final = 6e-6
-"""b, seconds of one thread."""
-MODES: Final = 1e-7
-"""c, seconds of one thread."""
+FOURIER: Final = 6.1e-8
+"""a, seconds of one thread: ``benchmarks/bte_cost.py``."""
+MODES: Final = 2.5e-7
+"""b, likewise."""
 PART_SECONDS: Final = 300.0
 """What a part may take by this estimate: short beside a queue's limits, long beside 30 ms of a FireWork."""
 MOST_PARTS: Final = 64
@@ -51,23 +49,21 @@ def seconds(work: Phono3py, mesh: Mesh) -> float:
     return triplets * per_triplet(len(work.primitive), len(work.supercell))
 
 
-def terms(primitive_atoms: int, supercell_atoms: int) -> tuple[float, float, float]:
-    """Return what a, b and c are multiplied with."""
-    bands = 3 * primitive_atoms
-    return float(primitive_atoms * supercell_atoms**2), float(bands**2), float(bands**3)
+def terms(primitive_atoms: int, supercell_atoms: int) -> tuple[float, float]:
+    """Return what a and b are multiplied with."""
+    return float(primitive_atoms * supercell_atoms**2), float((3 * primitive_atoms) ** 3)
 
 
 def per_triplet(primitive_atoms: int, supercell_atoms: int) -> float:
     """Return the seconds of one thread a triplet of q-points takes."""
-    fourier, pairs, modes = terms(primitive_atoms, supercell_atoms)
-    return FOURIER * fourier + PAIRS * pairs + MODES * modes
+    fourier, modes = terms(primitive_atoms, supercell_atoms)
+    return FOURIER * fourier + MODES * modes
 
 
 def parts(work: Phono3py, mesh: Mesh, settings: BteSettings) -> int:
     """Return into how many parts the linewidths on ``mesh`` are divided: 1 where they stay one task."""
-    wanted = settings.tasks
-    if wanted == "auto":
-        wanted = min(MOST_PARTS, math.ceil(seconds(work, mesh) / PART_SECONDS))
+    asked = settings.tasks
+    wanted = min(MOST_PARTS, math.ceil(seconds(work, mesh) / PART_SECONDS)) if asked == "auto" else asked
     return 1 if wanted == 1 else min(wanted, len(irreducible(grid_of(work, mesh))[0]))
 
 

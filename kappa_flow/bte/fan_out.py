@@ -8,8 +8,8 @@ import numpy as np
 from phono3py import Phono3py
 
 from kappa_flow.arrays import FloatArray
-from kappa_flow.bte.cost import irreducible, parts, share
-from kappa_flow.bte.meshes import Mesh, scaled
+from kappa_flow.bte.cost import irreducible, parts, seconds, share
+from kappa_flow.bte.meshes import Mesh, fits, scaled
 from kappa_flow.bte.refine import sequence, settled
 from kappa_flow.bte.transport import calculator_of, conduct, loaded, prepare
 from kappa_flow.documents import Crystal, ForceConstants, Linewidths, SolvedMesh
@@ -31,6 +31,8 @@ def next_mesh(
     if settings.method != "rta" or settings.tasks == 1:
         return None
     work = phono3py_of(crystal)
+    if settings.mesh != "auto" and not fits(work, settings.mesh):
+        return None  # `solve` says what is wrong with it
     meshes = sequence(work, settings)
     if parts(work, meshes[-1], settings) == 1 or len(solved) == len(meshes):
         return None
@@ -38,6 +40,13 @@ def next_mesh(
         return None
     mesh = meshes[len(solved)]
     return max(mesh), parts(work, mesh, settings)
+
+
+def expected(crystal: Crystal, settings: BteSettings) -> tuple[float, int]:
+    """Return what the linewidths on the finest mesh take, in seconds of one thread, and in how many tasks."""
+    work = phono3py_of(crystal)
+    mesh = sequence(work, settings)[-1]
+    return seconds(work, mesh), parts(work, mesh, settings) if settings.method == "rta" else 1
 
 
 def linewidths(

@@ -1,4 +1,4 @@
-"""κ in parts through real FireWorks and a real MongoDB: many workers, equal κ, what is killed redone alone."""
+"""κ in parts through real FireWorks and a real MongoDB: equal κ, what is killed is redone alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from test_fan_out import POSCAR
+from real_run import POSCAR
 
 from kappa_flow import pipeline
 from kappa_flow.documents import RunConfig
@@ -23,8 +23,7 @@ PARTS = [f"m3.{part}" for part in range(3)]
 def copper(folder: Path, **changes: object) -> RunConfig:
     """Return brute-force copper by EMT, each mesh in three parts."""
     folder.mkdir(parents=True, exist_ok=True)
-    cell = POSCAR.replace("Si", "Cu").replace("5.40", "3.59").splitlines()[:12]
-    (folder / "POSCAR").write_text("\n".join(cell).replace("\n8\n", "\n4\n"))
+    (folder / "POSCAR").write_text(POSCAR)
     return RunConfig.from_mapping(
         {
             "structure": {"file": "POSCAR", "supercell": [2, 2, 2], "relax": False},

@@ -1,4 +1,4 @@
-"""Linewidths in parts: the very κ of one task, every part's cost alike, the number from a measured estimate."""
+"""Linewidths in parts: the very κ of one task, parts that cost alike, as many as a measured estimate says."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def made(folder: Path, **changes: object) -> RunConfig:
     )
 
 
-def test_the_linewidths_depend_neither_on_where_the_meshes_end_nor_on_other_scatterers(
+def test_linewidths_depend_neither_on_where_the_meshes_end_nor_on_isotopes(
     tmp_path: Path,
 ) -> None:
     first = made(tmp_path)
