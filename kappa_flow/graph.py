@@ -7,8 +7,9 @@ A task is one stage, of one round in the learning loop. Where κ decides how man
 
 Where the potential is all that is wanted, errors of its forces decide, and results alone follows the loop.
 
-A round's labels are made in parts (``dataset.1.0``, ``dataset.1.1``, …) where one task would be too long.
-Both are detours: pure functions of the documents there are, so that every engine takes the same ones.
+A round's labels are made in parts (``dataset.1.0``, ``dataset.1.1``, …) where one task would be too long,
+and so are the linewidths of each mesh (``bte.m11.0``, …, followed by ``bte.m11``, κ on 11×11×11).
+All are detours: pure functions of the documents there are, so that every engine takes the same ones.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kappa_flow import results
-from kappa_flow.documents import Document, RunConfig, Snapshots
+from kappa_flow.documents import Crystal, Document, RunConfig, Snapshots, SolvedMesh
 from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRAINING, TRIAL
 
 BY_REFERENCE: Final = ("structure", "sampling", "dataset", "forces")
 """Stages whose tasks depend on the reference, and are done where its engine is."""
+
+
+_OF_ALL_MESHES: Final = ("mesh_tolerance", "mesh_limit", "member_mesh", "memory", "phase_space")
+_OF_LINEWIDTHS: Final = ("mesh", "temperatures", "normal_umklapp", "average_degenerate")
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,14 @@ class Task:
     stage: str
     round: int | None = None
     part: int | None = None
+    mesh: int | None = None
+    """Most divisions of the mesh, where the linewidths of each are tasks of their own."""
 
     @property
     def name(self) -> str:
-        """``bte``, ``surrogate.1``, ``dataset.1.12``."""
-        return ".".join(str(item) for item in (self.stage, self.round, self.part) if item is not None)
+        """``bte``, ``surrogate.1``, ``dataset.1.12``, ``bte.m11``, ``bte.m11.3``."""
+        mesh = None if self.mesh is None else f"m{self.mesh}"
+        return ".".join(str(item) for item in (self.stage, self.round, mesh, self.part) if item is not None)
 
     @property
     def whole(self) -> Task:
@@ -47,6 +55,8 @@ class Task:
     def named(cls, name: str) -> Task:
         """Return the task of that name."""
         stage, *numbers = name.split(".")
+        if numbers and numbers[0].startswith("m"):
+            return cls(stage, None, *map(int, numbers[1:]), mesh=int(numbers[0][1:]))
         return cls(stage, *map(int, numbers))
 
 
@@ -72,11 +82,13 @@ def all_tasks(config: RunConfig) -> list[Task]:
 
 
 def detour(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:
-    """Return the tasks to do before all that waits for ``task``: labels in parts, another round, or none.
+    """Return the tasks to do before all that waits for ``task``: parts, another mesh, another round, or none.
 
     ``documents`` holds what `needs` of any task so far names, and what they made.
     """
-    if task.round is None or not config.trains:
+    if task.round is None:
+        return _next_mesh(task, config, documents)
+    if not config.trains:
         return []
     if task.stage == "sampling":
         return _parts(task.round, config, documents[task.name])
@@ -106,6 +118,24 @@ def _parts(number: int, config: RunConfig, snapshots: Document) -> list[Task]:
     return [Task("dataset", number, part) for part in range(count)] if count > 1 else []
 
 
+def _next_mesh(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:
+    """Return the tasks of the next mesh whose linewidths are worth tasks of their own."""
+    crystal = documents.get("structure")
+    if task.stage not in TRIAL[1:] or task == Task("bte") or task.part is not None:
+        return []
+    if not isinstance(crystal, Crystal):
+        return []
+    from kappa_flow import bte  # phono3py: not needed to name tasks
+
+    names = [name for name in meshes_of(list(documents)) if (Task.named(name).mesh or 0) <= (task.mesh or 0)]
+    solved = [document for name in names if isinstance(document := documents[name], SolvedMesh)]
+    if (following := bte.next_mesh(crystal, config.bte, solved)) is None:
+        return []
+    divisions, count = following
+    whole = Task("bte", mesh=divisions)
+    return [*(replace(whole, part=part) for part in range(count if count > 1 else 0)), whole]
+
+
 def needs(task: Task, names: list[str]) -> list[str]:
     """Return the names of the documents ``task`` is made from, out of those there are."""
     number = task.round or 0
@@ -116,7 +146,7 @@ def needs(task: Task, names: list[str]) -> list[str]:
             *("structure", "displacements", "input.polar"),
             *(f"dataset.{number - 1}", f"forces.{number - 1}"),
         ],
-        "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}", *parts_of(names, number)]
+        "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}", *parts_of(names, task)]
         + ([] if number else ["input.dataset"]),
         "surrogate": [
             *("structure", f"dataset.{number}", "input.validation", "input.polar"),
@@ -125,11 +155,13 @@ def needs(task: Task, names: list[str]) -> list[str]:
         "displacements": ["structure"],
         "forces": ["structure", "displacements", f"surrogate.{number}"],
         "force_constants": ["structure", "displacements", f"forces{own}", "input.polar"],
-        "bte": ["structure", f"force_constants{own}"],
-        "results": [name for name in names if name != "results" and name.count(".") < 2],  # parts left out
+        "bte": ["structure", f"force_constants{own}", *parts_of(names, task)],
+        "results": [name for name in names if name != "results" and not _beside(name)],
     }
     if task.part is not None:
         wanted["dataset"] = [f"sampling.{number}"]
+    if task == Task("bte"):
+        wanted["bte"] += meshes_of(names)
     if task.round is None and task.stage == "forces":
         wanted["forces"] = ["structure", "displacements", *latest(names, "surrogate")]
     if task.round is None and task.stage in TRIAL[:2] and latest(names, task.stage):
@@ -137,10 +169,21 @@ def needs(task: Task, names: list[str]) -> list[str]:
     return [name for name in wanted[task.stage] if name in names]
 
 
-def parts_of(names: list[str], number: int) -> list[str]:
-    """Return the names of a round's labels that were made in parts, in order."""
-    parts = [task for task in map(Task.named, _numbered(names, "dataset")) if task.part is not None]
-    return [part.name for part in sorted(parts, key=lambda one: one.part or 0) if part.round == number]
+def parts_of(names: list[str], whole: Task) -> list[str]:
+    """Return the names of the parts of a task, in order."""
+    parts = [task for task in map(Task.named, _numbered(names, whole.stage)) if task.part is not None]
+    return [part.name for part in sorted(parts, key=lambda one: one.part or 0) if part.whole == whole]
+
+
+def meshes_of(names: list[str]) -> list[str]:
+    """Return the names of the meshes solved in tasks of their own, growing."""
+    tasks = [task for task in map(Task.named, _numbered(names, "bte")) if task.part is None]
+    return [task.name for task in sorted(tasks, key=lambda one: one.mesh or 0) if task.mesh is not None]
+
+
+def _beside(name: str) -> bool:
+    """Whether a task only prepares another's document: a part, or one mesh of several."""
+    return name.count(".") > 1 or name.startswith("bte.m")
 
 
 def sections(task: Task, config: RunConfig) -> dict[str, Any]:
@@ -150,14 +193,26 @@ def sections(task: Task, config: RunConfig) -> dict[str, Any]:
         return plain
     for name in ("budget", "tolerance"):  # they decide how many rounds there are, not what one of them does
         del plain["sampling"][name]
+    tasks = plain["bte"].pop("tasks")  # decides who computes the linewidths, not what they are
+    if task.mesh is not None:
+        plain["bte"] = _of_one_mesh(task, plain["bte"], tasks)
     more = {"sampling": ["surrogate"]}.get(task.stage, [])
     reference = ["reference"] if task.stage in BY_REFERENCE else []
     return {name: plain[name] for name in [task.stage, *more, *reference]}
 
 
+def _of_one_mesh(task: Task, bte: dict[str, Any], tasks: int | str) -> dict[str, Any]:
+    """Return what κ on one mesh depends on, or the linewidths of one part: not where the meshes end."""
+    if task.part is None:
+        return {name: value for name, value in bte.items() if name not in _OF_ALL_MESHES}
+    return {"tasks": tasks, **{name: bte[name] for name in _OF_LINEWIDTHS}}
+
+
 def latest(names: list[str], stage: str) -> list[str]:
     """Return the name of the highest round of ``stage``, as a list of one or none."""
-    rounds = [task for task in map(Task.named, _numbered(names, stage)) if task.part is None]
+    rounds = [
+        task for task in map(Task.named, _numbered(names, stage)) if task.part is None and task.mesh is None
+    ]
     return [max(rounds, key=lambda task: task.round or 0).name] if rounds else []
 
 

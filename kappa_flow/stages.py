@@ -28,15 +28,17 @@ from kappa_flow.documents import (
     Document,
     ForceConstants,
     ForceSets,
+    Linewidths,
     PolarTensors,
     Result,
     RunConfig,
     Snapshots,
+    SolvedMesh,
     SurrogateDocument,
 )
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.lattice_facts import LatticeFacts
-from kappa_flow.graph import Task, latest, parts_of
+from kappa_flow.graph import Task, latest, meshes_of, parts_of
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
 
 D = TypeVar("D", bound=Document)
@@ -136,7 +138,7 @@ def _dataset(work: Work) -> Dataset:
     before = work.find(f"dataset.{work.round - 1}", Dataset)
     if work.round == 0 and (given := work.find("input.dataset", Dataset)) is not None:
         before = dataset.accept(given, work.crystal, work.config.dataset)
-    parts = [work.get(name, Dataset) for name in parts_of(list(work.documents), work.round)]
+    parts = [work.get(name, Dataset) for name in parts_of(list(work.documents), work.task)]
     return dataset.label(work.crystal, snapshots, reference, before, work.bench.progress, parts)
 
 
@@ -200,10 +202,23 @@ def _force_constants(work: Work) -> ForceConstants:
     return force_constants.solve(work.crystal, cells, found, work.config.force_constants, polar)
 
 
-def _bte(work: Work) -> Conductivity:
-    constants = work.get(replace(work.task, stage="force_constants").name, ForceConstants)
+def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
+    own = Task("force_constants", work.task.round)
+    constants, progress = work.get(own.name, ForceConstants), work.bench.progress
+    if work.task.mesh is not None:
+        return _bte_mesh(work, work.task.mesh, constants)
     settings = work.config.bte if work.task.round is None else bte.modest(work.config.bte)
-    return bte.solve(work.crystal, constants, settings, work.bench.progress)
+    names = meshes_of(list(work.documents)) if work.task.round is None else []
+    solved = [work.get(name, SolvedMesh) for name in names]
+    return bte.solve(work.crystal, constants, settings, progress, solved)
+
+
+def _bte_mesh(work: Work, divisions: int, constants: ForceConstants) -> Linewidths | SolvedMesh:
+    settings, progress, part = work.config.bte, work.bench.progress, work.task.part
+    if part is not None:
+        return bte.linewidths(work.crystal, constants, settings, (divisions, part), progress)
+    parts = [work.get(name, Linewidths) for name in parts_of(list(work.documents), work.task)]
+    return bte.collect(work.crystal, constants, settings, divisions, parts, progress)
 
 
 def _results(work: Work) -> Result:

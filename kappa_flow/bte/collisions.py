@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from phono3py import Phono3py
-from phonopy.phonon.grid import BZGrid, get_ir_grid_points
 
 from kappa_flow.arrays import FloatArray
+from kappa_flow.bte.cost import grid_of, irreducible
 from kappa_flow.bte.meshes import Mesh
 from kappa_flow.documents.sections import BteSettings
 from kappa_flow.errors import InputError
@@ -23,8 +23,7 @@ _GIB = 2**30
 
 def matrix_size(work: Phono3py, mesh: Mesh) -> int:
     """Return the number of rows of the collision matrix on ``mesh``."""
-    grid = BZGrid(list(mesh), lattice=work.primitive.cell, symmetry_dataset=work.primitive_symmetry.dataset)
-    return 3 * 3 * len(work.primitive) * len(get_ir_grid_points(grid)[0])
+    return 3 * 3 * len(work.primitive) * len(irreducible(grid_of(work, mesh))[0])
 
 
 def collision_bytes(work: Phono3py, mesh: Mesh, temperatures: int) -> int:

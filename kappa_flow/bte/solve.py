@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +14,16 @@ from kappa_flow.arrays import AnyArray, FloatArray
 from kappa_flow.bte.feasible import verify
 from kappa_flow.bte.gruneisen import gruneisen
 from kappa_flow.bte.layer import layer_share
-from kappa_flow.bte.meshes import Mesh, capped, checked, growing
+from kappa_flow.bte.meshes import Mesh, capped, checked
 from kappa_flow.bte.paths import mean_free_paths
 from kappa_flow.bte.phase_space import joint_densities, phase_space
+from kappa_flow.bte.refine import Refined, nearest, refine
 from kappa_flow.bte.scatterers import told
 from kappa_flow.bte.spectra import bands
 from kappa_flow.bte.spectral import spectral_kappa
-from kappa_flow.bte.transport import MeshResult, conduct
-from kappa_flow.documents import Conductivity, Crystal, ForceConstants
-from kappa_flow.documents.conductivity import MeshPoint
-from kappa_flow.documents.mesh_extrapolation import extrapolate
+from kappa_flow.bte.transport import conduct, loaded
+from kappa_flow.documents import Conductivity, Crystal, ForceConstants, SolvedMesh
 from kappa_flow.documents.sections import BteSettings
-from kappa_flow.interop import phono3py_of
 from kappa_flow.protocols import Progress, quiet
 
 _IMAGINARY = -0.05
@@ -34,7 +33,11 @@ _MODEST_DIVISIONS = 7
 
 
 def solve(
-    crystal: Crystal, force_constants: ForceConstants, settings: BteSettings, progress: Progress = quiet
+    crystal: Crystal,
+    force_constants: ForceConstants,
+    settings: BteSettings,
+    progress: Progress = quiet,
+    collected: Sequence[SolvedMesh] = (),
 ) -> Conductivity:
     """Return κ(T) by the method asked for and everything mode-resolved behind it.
 
@@ -46,6 +49,8 @@ def solve(
     settings : BteSettings
     progress : Progress
         Told of every q-point done.
+    collected : sequence of SolvedMesh
+        All meshes, where they were solved beforehand (`fan_out`): then no linewidths are computed.
 
     Returns
     -------
@@ -60,9 +65,9 @@ def solve(
         When κ is not finite.
     """
     verify(crystal, settings)
-    work = _loaded(crystal, force_constants)
-    refined = _refine(work, settings, progress)
-    final = refined.results[-1]
+    work = loaded(crystal, force_constants)
+    refined = refine(work, settings, progress, collected)
+    final = refined.final
     spectrum = bands(work, crystal.symprec)
     modes, at = _resolved(work, final.modes, settings, progress), nearest(settings)
     spectral = spectral_kappa(work, modes, at)
@@ -74,7 +79,7 @@ def solve(
         kappa_coherence=final.part("kappa_inter"),
         kappa_rta=final.part("kappa_RTA"),
         mesh=final.mesh,
-        mesh_sequence=tuple(MeshPoint(mesh=point.mesh, kappa=point.kappa) for point in refined.results[:-1]),
+        mesh_sequence=refined.before,
         mesh_converged=refined.converged,
         member_kappa=spread.kappa,
         member_mesh=spread.mesh,
@@ -107,26 +112,9 @@ def modest(settings: BteSettings) -> BteSettings:
     )
 
 
-def nearest(settings: BteSettings) -> int:
-    """Return the index of the temperature nearest to 300 K."""
-    return int(np.argmin(np.abs(settings.temperature_list - 300.0)))
-
-
 def _in_rta(settings: BteSettings) -> BteSettings:
     """Return settings for κ to compare: in the relaxation-time approximation, nothing kept beside."""
     return settings.model_copy(update={"method": "rta", "normal_umklapp": False, "phase_space": False})
-
-
-@dataclass(frozen=True)
-class _Refined:
-    """κ on one mesh after another; the last is the answer."""
-
-    results: list[MeshResult]
-    converged: bool | None
-
-    def on(self, mesh: Mesh) -> FloatArray | None:
-        """Return κ on ``mesh`` where it was solved."""
-        return next((point.kappa for point in self.results if point.mesh == mesh), None)
 
 
 @dataclass(frozen=True)
@@ -138,42 +126,11 @@ class _Spread:
     mean: FloatArray | None = None
 
 
-def _loaded(crystal: Crystal, force_constants: ForceConstants) -> Phono3py:
-    """Return phono3py with these force constants and polar tensors; a stray BORN file is never read."""
-    work = phono3py_of(crystal)
-    work.fc2, work.fc3 = force_constants.fc2.copy(), force_constants.fc3.copy()
-    work.nac_params = None if force_constants.polar is None else force_constants.polar.nac_params
-    return work
-
-
-def _refine(work: Phono3py, settings: BteSettings, progress: Progress) -> _Refined:
-    """Solve on the mesh asked for, or on growing ones until their limit is known as well as asked."""
-    if settings.mesh != "auto":
-        mesh = checked(work, settings.mesh, "bte.mesh")
-        return _Refined([conduct(work, mesh, settings, progress)], None)
-    index = nearest(settings)
-    results: list[MeshResult] = []
-    for mesh in growing(work, settings.mesh_limit):
-        results.append(conduct(work, mesh, settings, progress))
-        if _relative_error(results, index) < settings.mesh_tolerance:
-            return _Refined(results, converged=True)
-    return _Refined(results, converged=False)
-
-
-def _relative_error(results: list[MeshResult], index: int) -> float:
-    """Return the largest relative σ of a diagonal element of the extrapolated κ."""
-    found = extrapolate([point.mesh for point in results], np.array([point.kappa for point in results]))
-    if found is None:
-        return float("inf")
-    kappa, sigma = np.diag(found.kappa[index]), np.diag(found.sigma[index])
-    return float((sigma / kappa).max()) if (kappa > 0).all() else float("inf")
-
-
 def _members(
     work: Phono3py,
     force_constants: ForceConstants,
     settings: BteSettings,
-    refined: _Refined,
+    refined: Refined,
     progress: Progress,
 ) -> _Spread:
     """Return κ of each member, in RTA; ``work`` holds the last member's force constants afterwards."""
@@ -181,7 +138,7 @@ def _members(
     if fc2 is None or fc3 is None:
         return _Spread()
     if settings.member_mesh is None:
-        mesh = capped(work, refined.results[-1].mesh, _MEMBER_DIVISIONS)
+        mesh = capped(work, refined.final.mesh, _MEMBER_DIVISIONS)
     else:
         mesh = checked(work, settings.member_mesh, "bte.member_mesh")
     cheap = _in_rta(settings)

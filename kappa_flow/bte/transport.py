@@ -26,13 +26,15 @@ from phono3py import Phono3py
 from phono3py.conductivity.factory import conductivity_calculator
 from phono3py.conductivity.utils import get_unit_to_WmK
 
-from kappa_flow.arrays import AnyArray, FloatArray
+from kappa_flow.arrays import AnyArray, FloatArray, IntArray
 from kappa_flow.bte.collisions import turns
 from kappa_flow.bte.layer import layer_share
 from kappa_flow.bte.meshes import Mesh
 from kappa_flow.bte.scatterers import mass_variances
+from kappa_flow.documents import Crystal, ForceConstants, Linewidths
 from kappa_flow.documents.sections import BteSettings
 from kappa_flow.errors import WorkError
+from kappa_flow.interop import phono3py_of
 from kappa_flow.protocols import Progress
 
 _VOIGT = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
@@ -68,8 +70,22 @@ def matrix(voigt: FloatArray) -> FloatArray:
     return np.asarray(voigt[..., _VOIGT])
 
 
-def conduct(work: Phono3py, mesh: Mesh, settings: BteSettings, progress: Progress) -> MeshResult:
-    """Return κ of the force constants in ``work`` on ``mesh``.
+def loaded(crystal: Crystal, force_constants: ForceConstants) -> Phono3py:
+    """Return phono3py with these force constants and polar tensors; a stray BORN file is never read."""
+    work = phono3py_of(crystal)
+    work.fc2, work.fc3 = force_constants.fc2.copy(), force_constants.fc3.copy()
+    work.nac_params = None if force_constants.polar is None else force_constants.polar.nac_params
+    return work
+
+
+def conduct(
+    work: Phono3py,
+    mesh: Mesh,
+    settings: BteSettings,
+    progress: Progress,
+    collected: Linewidths | None = None,
+) -> MeshResult:
+    """Return κ of the force constants in ``work`` on ``mesh``, linewidths computed where not ``collected``.
 
     phono3py prints warnings and could write files; nothing is printed and nothing is written here.
 
@@ -81,14 +97,15 @@ def conduct(work: Phono3py, mesh: Mesh, settings: BteSettings, progress: Progres
         When κ comes out as something other than finite numbers.
     """
     name = f"κ on {mesh[0]}×{mesh[1]}×{mesh[2]}"
-    with contextlib.redirect_stdout(io.StringIO()):
-        work.mesh_numbers = list(mesh)
-        work.init_phph_interaction(average_degenerate_weights=settings.average_degenerate)
+    prepare(work, mesh, settings)
     groups = turns(work, mesh, settings)
     found = []
     for turn, temperatures in enumerate(groups):
         said = name if len(groups) == 1 else f"{name}, turn {turn + 1} of {len(groups)}"
-        found.append(_run(work, temperatures, settings, progress, said))
+        calculator = calculator_of(work, temperatures, settings)
+        if collected is not None:
+            _give(calculator, collected, name)
+        found.append(_run(calculator, work, settings, progress, said))
     modes = _joined(found)
     share = layer_share(work, settings.thickness)
     modes = {key: np.array(value * share) if "kappa" in key else value for key, value in modes.items()}
@@ -100,25 +117,48 @@ def conduct(work: Phono3py, mesh: Mesh, settings: BteSettings, progress: Progres
     return MeshResult(mesh=mesh, kappa=kappa, modes=modes)
 
 
-def _run(
-    work: Phono3py, temperatures: FloatArray, settings: BteSettings, progress: Progress, name: str
-) -> dict[str, AnyArray]:
-    """Return the modes at some of the temperatures."""
+def prepare(work: Phono3py, mesh: Mesh, settings: BteSettings) -> None:
+    """Set the mesh and everything the three-phonon interaction on it needs."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        work.mesh_numbers = list(mesh)
+        work.init_phph_interaction(average_degenerate_weights=settings.average_degenerate)
+
+
+def calculator_of(
+    work: Phono3py, temperatures: FloatArray, settings: BteSettings, points: IntArray | None = None
+) -> Any:
+    """Return phono3py's calculator, of all irreducible grid points or in RTA of some."""
     variant = "std" if settings.transport == "standard" else settings.transport
     with contextlib.redirect_stdout(io.StringIO()):
-        calculator = conductivity_calculator(
+        return conductivity_calculator(
             work.phph_interaction,
             temperatures,
             [None],  # no smearing: the tetrahedron method
             method=f"{variant}-{settings.method}",
+            grid_points=points,
             is_isotope=settings.isotopes is not False,
             mass_variances=mass_variances(work.primitive.symbols, settings),
             boundary_mfp=settings.boundary_mfp,
             is_N_U=settings.normal_umklapp,
         )
-    points = len(calculator.grid_points)  # below, stdout is free again: progress may be shown there
+
+
+def _run(
+    calculator: Any, work: Phono3py, settings: BteSettings, progress: Progress, name: str
+) -> dict[str, AnyArray]:
+    """Return the modes at the calculator's temperatures."""
+    points = len(calculator.grid_points)  # stdout is free here: progress may be shown there
     calculator.run(on_grid_point=lambda index: progress(index + 1, points, name))
     return _modes(calculator, work) | (_direct(calculator) if settings.method == "lbte" else {})
+
+
+def _give(calculator: Any, collected: Linewidths, name: str) -> None:
+    """Hand the calculator its linewidths, as phono3py does with those it reads from files."""
+    if not np.array_equal(calculator.grid_points, collected.grid_points):
+        raise WorkError(name, "the linewidths are not those of its irreducible grid points", "Run it again")
+    calculator.gamma = collected.gamma[None].copy()
+    if collected.gamma_normal is not None and collected.gamma_umklapp is not None:
+        calculator.set_gamma_N_U(collected.gamma_normal[None].copy(), collected.gamma_umklapp[None].copy())
 
 
 def _modes(calculator: Any, work: Phono3py) -> dict[str, AnyArray]:

@@ -79,6 +79,13 @@ def _cost(made: Plan) -> list[tuple[str, str]]:
     if made.members > 1 and made.evaluations:
         work = f"{made.evaluations} supercells × {made.members} members"
         rows.append((f"surrogate evaluations, {work}", str(made.evaluations * made.members)))
+    if made.linewidths is not None:
+        from kappa_flow.results.task_graph import duration
+
+        seconds, tasks = made.linewidths
+        rows.append(
+            ("BTE, finest mesh, one thread", f"about {duration(seconds)}, {tasks} task{'s' * (tasks > 1)}")
+        )
     return rows
 
 

@@ -40,6 +40,8 @@ class Plan:
     members: int = 1
     memory: dict[str, int] = field(default_factory=dict)
     """Bytes, at most, by what takes them."""
+    linewidths: tuple[float, int] | None = None
+    """Seconds of one thread the linewidths of the finest mesh take, and in how many tasks; None without κ."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -83,6 +85,7 @@ def plan(config: RunConfig) -> Plan:
         evaluations=_with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells),
         members=config.surrogate.committee if config.trains else 1,
         memory=memory(config, crystal, count) if config.wants_kappa else {},
+        linewidths=bte.expected(crystal, config.bte) if config.wants_kappa else None,
         warnings=warnings(config),
     )
 

@@ -12,6 +12,7 @@ from kappa_flow.documents.displacements import Displacements
 from kappa_flow.documents.force_constants import ForceConstants, PolarTensors
 from kappa_flow.documents.force_sets import ForceSets
 from kappa_flow.documents.kappa import KappaDocument
+from kappa_flow.documents.mesh_linewidths import Linewidths, SolvedMesh
 from kappa_flow.documents.snapshots import Snapshots
 from kappa_flow.documents.structures import Evaluation, Structures
 from kappa_flow.documents.surrogate import SurrogateDocument
@@ -28,10 +29,12 @@ __all__ = [
     "ForceConstants",
     "ForceSets",
     "KappaDocument",
+    "Linewidths",
     "PolarTensors",
     "Result",
     "RunConfig",
     "Snapshots",
+    "SolvedMesh",
     "Structures",
     "SurrogateDocument",
     "TrainingDocument",

@@ -239,9 +239,12 @@ def place_in_order(task: str) -> tuple[float, ...]:
     stages = list(RunConfig.model_fields)  # one section per stage, in stage order
     index = stages.index(stage) if stage in stages else len(stages)
     number, part = (*numbers, None, None)[:2]  # parts stand before the whole
+    last = math.inf if part is None else int(part)
+    if stage == "bte" and (number is None or number.startswith("m")):  # meshes stand before κ of all of them
+        return (2, 0, index, math.inf if number is None else int(number[1:]), last)
     if number is None:
         return (0 if stage in AHEAD else 2, 0, index)
-    return (1, int(number), index, math.inf if part is None else int(part))
+    return (1, int(number), index, last)
 
 
 def now() -> datetime:

@@ -41,7 +41,13 @@ class TaskTime:
     @property
     def numbers(self) -> tuple[int, ...]:
         """Round and part, as far as it has them."""
-        return tuple(int(number) for number in self.name.split(".")[1:])
+        return tuple(int(number) for number in self.name.split(".")[1:] if number.isdigit())
+
+    @property
+    def whole(self) -> str:
+        """The task drawn for it: that it is a part of, ``bte`` for a mesh solved on its own; or itself."""
+        stage, *rest = self.name.split(".")
+        return stage if rest and not rest[0].isdigit() else ".".join([stage, *rest[:1]])
 
 
 def task_graph(tasks: Sequence[TaskTime]) -> str:
@@ -49,6 +55,7 @@ def task_graph(tasks: Sequence[TaskTime]) -> str:
 
     One row a round of the loop; where rounds end with a trial of κ, what follows them has a row of its own.
     """
+    tasks = _whole(tasks)
     rounds = 1 + max((task.numbers[0] for task in tasks if task.numbers), default=0)
     trials = any(task.stage in TRIAL and task.numbers for task in tasks)
     drawing = _Drawing(rounds, trials=trials)
@@ -59,7 +66,7 @@ def task_graph(tasks: Sequence[TaskTime]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="img" aria-label="Task graph" '
         f'viewBox="0 0 {width} {height}" width="100%">{_ARROW_TIP}'
     )
-    by_place = {drawing.place(task): task for task in _whole(tasks)}
+    by_place = {drawing.place(task): task for task in tasks}
     boxes = [
         _box(stage, row, by_place.get((stage, row)), numbered=rounds > 1) for stage, row in drawing.boxes()
     ]
@@ -70,14 +77,14 @@ def _whole(tasks: Sequence[TaskTime]) -> list[TaskTime]:
     """Return the tasks with the time of parts added to the task they are parts of."""
     parts: dict[str, list[float]] = {}
     for task in tasks:
-        if len(task.numbers) > 1:
-            parts.setdefault(task.name.rpartition(".")[0], []).append(task.seconds or 0.0)
+        if task.whole != task.name:
+            parts.setdefault(task.whole, []).append(task.seconds or 0.0)
     return [
         replace(task, seconds=task.seconds + sum(parts[task.name]), parts=len(parts[task.name]))
         if task.name in parts and task.seconds is not None
         else task
         for task in tasks
-        if len(task.numbers) < 2
+        if task.whole == task.name
     ]
 
 

@@ -68,6 +68,11 @@ class BteSettings(Settings):
     member_mesh: Repeats | None = None
     """Mesh for κ of each committee member; None: the same as ``mesh`` up to 9 divisions: σ is relative."""
 
+    tasks: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Into how many tasks, for workers side by side, the linewidths of a mesh are divided (RTA only); κ is
+    the same. ``auto``: as many as take five minutes each by a measured estimate (`kappa_flow.bte.cost`), at
+    most 64; 1: κ is one task."""
+
     @field_validator("mesh", "member_mesh", mode="before")
     @classmethod
     def _three_integers(cls, value: object, info: ValidationInfo) -> object:
