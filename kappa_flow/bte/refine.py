@@ -28,7 +28,7 @@ class Refined:
 
     def on(self, mesh: Mesh) -> FloatArray | None:
         """Return κ on ``mesh`` where it was solved."""
-        points = (*self.before, self.final)
+        points: list[MeshPoint | MeshResult] = [*self.before, self.final]
         return next((point.kappa for point in points if point.mesh == mesh), None)
 
 
