@@ -122,7 +122,8 @@ def assumptions(
     missing = [name for name, value in relative.items() if value is None]
     said.append(
         f"Not quantified: {', '.join([*missing, 'supercell size'])}, the error of the reference itself, "
-        "four-phonon scattering, thermal expansion, and what the relaxation-time approximation leaves out."
+        "four-phonon scattering, thermal expansion"
+        + (", what the relaxation-time approximation leaves out." if conductivity.method == "rta" else ".")
     )
     said.append("Diagonal elements are taken as fully correlated.")
     return " ".join(said)
