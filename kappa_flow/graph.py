@@ -56,7 +56,8 @@ class Task:
         """Return the task of that name."""
         stage, *numbers = name.split(".")
         if numbers and numbers[0].startswith("m"):
-            return cls(stage, None, *map(int, numbers[1:]), mesh=int(numbers[0][1:]))
+            part = int(numbers[1]) if len(numbers) > 1 else None
+            return cls(stage, part=part, mesh=int(numbers[0][1:]))
         return cls(stage, *map(int, numbers))
 
 
