@@ -28,8 +28,9 @@ class Refined:
 
     def on(self, mesh: Mesh) -> FloatArray | None:
         """Return κ on ``mesh`` where it was solved."""
-        points: list[MeshPoint | MeshResult] = [*self.before, self.final]
-        return next((point.kappa for point in points if point.mesh == mesh), None)
+        if mesh == self.final.mesh:
+            return self.final.kappa
+        return next((point.kappa for point in self.before if point.mesh == mesh), None)
 
 
 def nearest(settings: BteSettings) -> int:
