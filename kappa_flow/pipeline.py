@@ -31,7 +31,7 @@ from kappa_flow.documents import (
 )
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.errors import WorkError
-from kappa_flow.graph import Task, detour, tasks
+from kappa_flow.graph import Task, detour, needs, tasks
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.stages import PERFORM, Bench, Work
 
@@ -117,9 +117,10 @@ def read(config: RunConfig) -> dict[str, Document]:
 
 
 def perform(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
-    """Do one task and return its document; ``documents`` holds at least what `needs` names."""
+    """Do one task and return its document; of ``documents`` it sees what `needs` names and no more."""
+    seen = {name: documents[name] for name in needs(task, list(documents))}
     try:
-        return PERFORM[task.stage](Work(task, config, documents, bench))
+        return PERFORM[task.stage](Work(task, config, seen, bench))
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # Rust's, which is no Exception
             raise

@@ -59,7 +59,7 @@ class Work:
     task: Task
     config: RunConfig
     documents: Mapping[str, Document]
-    """At least those `graph.needs` names."""
+    """Those `graph.needs` names."""
     bench: Bench
 
     @property

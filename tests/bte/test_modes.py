@@ -7,7 +7,7 @@ from phonon_cases import chain, copper
 
 from kappa_flow import bte
 from kappa_flow.bte.gruneisen import gruneisen
-from kappa_flow.bte.solve import _loaded
+from kappa_flow.bte.transport import loaded
 from kappa_flow.documents import Conductivity, ForceConstants
 from kappa_flow.documents.sections import BteSettings
 
@@ -52,7 +52,7 @@ def test_kappa_over_frequency_integrates_to_kappa(found: Conductivity) -> None:
 
 
 def test_gruneisen_parameters_are_phono3pys(emt: ForceConstants, found: Conductivity) -> None:
-    work = _loaded(copper(), emt)
+    work = loaded(copper(), emt)
     theirs = Gruneisen(work.fc2, work.fc3, work.supercell, work.primitive)
     theirs.set_qpoints(found.modes["qpoint"])
     theirs.run()
@@ -66,13 +66,13 @@ def test_gruneisen_parameters_say_how_frequencies_follow_the_volume(emt: ForceCo
     step, q = 0.01, np.array([[0.5, 0.5, 0.0]])
     frequencies = []
     for a in (3.6 * (1 - step), 3.6 * (1 + step)):
-        work = _loaded(copper(a=a), chain(copper(a=a))[2])
+        work = loaded(copper(a=a), chain(copper(a=a))[2])
         work.mesh_numbers = [1, 1, 1]
         work.init_phph_interaction()
         work.dynamical_matrix.run(q[0])
         frequencies.append(np.sqrt(np.linalg.eigvalsh(work.dynamical_matrix.dynamical_matrix)))
     slope = -np.log(frequencies[1] / frequencies[0]) / (3 * np.log((1 + step) / (1 - step)))
-    work = _loaded(copper(), emt)
+    work = loaded(copper(), emt)
     work.mesh_numbers = [1, 1, 1]
     work.init_phph_interaction()
     # finite displacements of 0.03 Å, ±1 % of a, and fc3 folded into 2×2×2 cells
@@ -83,7 +83,7 @@ def test_the_phase_space_is_the_number_of_allowed_processes(emt: ForceConstants)
     """A sum of Gaussians over all triplets of the mesh instead of tetrahedra, phonons at rest left out."""
     divisions, width = 7, 0.2
     found = bte.solve(copper(), emt, BteSettings(mesh=(7, 7, 7), temperatures=(300.0,), phase_space=True))
-    work = _loaded(copper(), emt)
+    work = loaded(copper(), emt)
     work.mesh_numbers = [divisions] * 3
     work.init_phph_interaction()
     axis = np.arange(divisions)
