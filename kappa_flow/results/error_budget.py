@@ -14,7 +14,7 @@ HEADLINE = 300.0
 """K; where κ is quoted."""
 CALIBRATION: Final = 2.5
 """σ of κ over the spread of a bootstrapped committee's κ: members differ less from one another than from the
-truth, in forces by a factor of 1.3 to 3.2, 2.6 in the median. Measured: benchmarks/calibration.py, docs/stages/9-results.md."""
+truth, in forces by a factor of 1.3 to 3.2, 2.6 in the median (benchmarks/calibration.py)."""
 
 
 def budget(
