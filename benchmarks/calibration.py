@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import labelled_crystals
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import nacl_pbesol as nacl
@@ -26,17 +27,10 @@ import peers
 import si_pbesol as si
 import torch
 from ase import Atoms
-from ase.build import bulk
-from ase.calculators.singlepoint import SinglePointCalculator
 from phono3py import Phono3py
-from phonopy.structure.atoms import PhonopyAtoms
-from pydantic import TypeAdapter
-from reference_calls import SEVENNET, lammps
 from surrogate import Report
 
-from kappa_flow import references
 from kappa_flow.documents import Dataset
-from kappa_flow.documents.engines import EngineSettings
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.interop import structures_from_ase
 from kappa_flow.results.error_budget import CALIBRATION
@@ -46,12 +40,6 @@ mpl.use("Agg")
 MESH = (7, 7, 7)
 HELD_OUT = 8
 SEEDS = 3
-MADE: dict[str, tuple[str, str, float, dict[str, Any]]] = {
-    "si-sw": ("Si", "diamond", 5.431, lammps("sw", "Si.sw", "Si")),
-    "ge-tersoff": ("Ge", "diamond", 5.6567, lammps("tersoff", "SiCGe.tersoff", "Ge")),
-    "mgo-sevennet": ("MgO", "rocksalt", 4.22, SEVENNET),
-    "sic-sevennet": ("SiC", "zincblende", 4.36, SEVENNET),
-}
 SIZES: dict[str, tuple[int, ...]] = {
     "si-rattled": (5, 10, 20),
     "si-thermal": (10, 20, 40),
@@ -77,29 +65,12 @@ class Case:
 
     def cells(self) -> list[Atoms]:
         """Return phono3py's displaced supercells and, last, the perfect one."""
-        return [
-            as_ase(cell) for cell in [*(self.ph3.supercells_with_displacements or []), self.ph3.supercell]
-        ]
+        displaced = self.ph3.supercells_with_displacements or []
+        return [peers.as_ase(cell) for cell in [*displaced, self.ph3.supercell]]
 
 
 def solve(ph3: Phono3py, forces: peers.FloatArray) -> float:
-    ph3.forces = forces
-    ph3.produce_fc3()
-    ph3.produce_fc2()
-    ph3.symmetrize_fc3()
-    ph3.symmetrize_fc2()
-    return transport(ph3)
-
-
-def transport(ph3: Phono3py) -> float:
-    ph3.mesh_numbers = list(MESH)
-    ph3.init_phph_interaction(average_degenerate_weights=True)
-    ph3.run_thermal_conductivity(temperatures=[300.0], is_isotope=False, write_kappa=False, log_level=0)
-    return float(np.mean(ph3.thermal_conductivity.kappa.reshape(-1, 6)[0, :3]))
-
-
-def as_ase(cell: PhonopyAtoms) -> Atoms:
-    return Atoms(numbers=cell.numbers, cell=cell.cell, positions=cell.positions, pbc=True)
+    return peers.from_forces(ph3, forces, MESH, average_degenerate=True)
 
 
 def silicon(kind: str) -> Case:
@@ -116,43 +87,25 @@ def salt() -> Case:
         displacements, forces, _ = peers.on_supercell(images, ph3.supercell)
         ph3.dataset = {"displacements": displacements, "forces": forces}
         ph3.produce_fc3(fc_calculator="symfc")
-        target = transport(ph3)
+        target = peers.solve_kappa(ph3, MESH, average_degenerate=True)
         ph3 = Phono3py(truth.unitcell, [2, 2, 2], "F", log_level=0)
         ph3.nac_params = truth.nac_params
         ph3.generate_displacements(distance=0.03)
     return Case(images, ph3, target)
 
 
-def labelled(name: str) -> Case:
-    """Return forty rattled cells (0.03 Å) of a crystal and its brute force, labelled here."""
-    formula, structure, length, engine = MADE[name]
-    unit = bulk(formula, structure, a=length, cubic=True)
-    cell = PhonopyAtoms(
-        numbers=unit.numbers, cell=unit.cell.array, scaled_positions=unit.get_scaled_positions()
-    )
-    ph3 = Phono3py(cell, [2, 2, 2], primitive_matrix="auto", log_level=0)
-    ph3.generate_displacements(distance=0.03)
-    rest, rng = as_ase(ph3.supercell), np.random.default_rng(0)
-    images = []
-    for _ in range(40):
-        direction = rng.standard_normal(rest.positions.shape)
-        images.append(rest.copy())
-        images[-1].positions += 0.03 * direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    moved = [as_ase(one) for one in ph3.supercells_with_displacements or []]
-    reference = references.build(TypeAdapter(EngineSettings).validate_python(engine))
-    assert reference is not None
-    found = reference.evaluate(structures_from_ase([*images, *moved, rest]))
-    forces = found.forces.reshape(-1, len(rest), 3)
-    for atoms, energy, force in zip(images, found.energies, forces, strict=False):
-        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=force)
-    return Case(images, ph3, solve(ph3, forces[len(images) : -1] - forces[-1]))
+def made(name: str) -> Case:
+    """Return forty rattled cells of a crystal and its brute force, labelled here."""
+    found = labelled_crystals.make(name, rattled=40)
+    forces = np.array([atoms.get_forces() for atoms in found.displaced])
+    return Case(found.rattled, found.ph3, solve(found.ph3, forces))
 
 
 CASES: dict[str, Callable[[], Case]] = {
     "si-rattled": lambda: silicon("random"),
     "si-thermal": lambda: silicon("thermal"),
     "nacl": salt,
-    **{name: lambda name=name: labelled(name) for name in MADE},  # type: ignore[misc]
+    **{name: lambda name=name: made(name) for name in labelled_crystals.CRYSTALS},  # type: ignore[misc]
 }
 
 

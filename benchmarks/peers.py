@@ -33,6 +33,11 @@ class PeerResult:
     setting: str = "defaults"
 
 
+def as_ase(cell: PhonopyAtoms) -> Atoms:
+    """Return the cell as ASE's atoms."""
+    return Atoms(numbers=cell.numbers, cell=cell.cell, positions=cell.positions, pbc=True)
+
+
 def on_supercell(images: Sequence[Atoms], perfect: PhonopyAtoms) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Lay labelled cells on the perfect supercell.
 
@@ -80,16 +85,23 @@ def strained(ph3: Phono3py, cell: FloatArray) -> Phono3py:
     )
 
 
-def solve_kappa(ph3: Phono3py, mesh: Sequence[int], temperature: float = 300.0) -> float:
+def solve_kappa(
+    ph3: Phono3py, mesh: Sequence[int], temperature: float = 300.0, *, average_degenerate: bool = False
+) -> float:
     """Return κ by RTA without isotopes, mean of the diagonal, W/(m K)."""
     ph3.mesh_numbers = list(mesh)
-    ph3.init_phph_interaction()
+    ph3.init_phph_interaction(average_degenerate_weights=average_degenerate)
     ph3.run_thermal_conductivity(temperatures=[temperature], is_isotope=False, write_kappa=False, log_level=0)
     return float(np.mean(ph3.thermal_conductivity.kappa.reshape(-1, 6)[0, :3]))
 
 
 def from_forces(
-    ph3: Phono3py, forces: FloatArray, mesh: Sequence[int], phonon_forces: FloatArray | None = None
+    ph3: Phono3py,
+    forces: FloatArray,
+    mesh: Sequence[int],
+    phonon_forces: FloatArray | None = None,
+    *,
+    average_degenerate: bool = False,
 ) -> float:
     """Return κ from forces on phono3py's displaced supercells, symmetrised as its command line does."""
     ph3.forces = forces
@@ -99,7 +111,7 @@ def from_forces(
     ph3.produce_fc2()
     ph3.symmetrize_fc3()
     ph3.symmetrize_fc2()
-    return solve_kappa(ph3, mesh)
+    return solve_kappa(ph3, mesh, average_degenerate=average_degenerate)
 
 
 def train_pypolymlp(images: Sequence[Atoms], like: Phono3py) -> tuple[PhonopyMLP, float]:

@@ -21,20 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import labelled_crystals
 import nacl_pbesol as nacl
 import numpy as np
 import peers
 import si_pbesol as si
 import torch
 from ase import Atoms
-from ase.build import bulk
-from ase.calculators.singlepoint import SinglePointCalculator
 from phono3py import Phono3py
-from phonopy.structure.atoms import PhonopyAtoms
 from surrogate import Report
 
-from kappa_flow import references
-from kappa_flow.documents.engines import SevenNetSettings
 from kappa_flow.documents.sections import Selection, SurrogateSettings
 from kappa_flow.documents.structures import Structures
 from kappa_flow.interop import structures_from_ase
@@ -51,8 +47,6 @@ from kappa_flow.surrogate.fitting.training import functions_for
 POOL = 60
 """Cells of the pool of a seed."""
 METHODS: tuple[Selection, ...] = ("random", "d-optimal", "displaced-cells", "farthest-point")
-MGO_LATTICE = 4.22
-"""Å."""
 WITHIN = (2.0, 5.0)
 """Errors of κ, %, that the number of calls is asked for."""
 
@@ -84,7 +78,7 @@ class Case:
     ) -> Case:
         cells = structures_from_ase(images)
         asked = [*(ph3.supercells_with_displacements or []), ph3.supercell]
-        wanted = structures_from_ase([_as_ase(cell) for cell in asked])
+        wanted = structures_from_ase([peers.as_ase(cell) for cell in asked])
         functions = functions_for(cells, settings)
         forces = torch.tensor(np.array([atoms.get_forces() for atoms in images])).flatten(1)
         rows = design(cells, functions).view(*forces.shape, -1)
@@ -125,34 +119,17 @@ def silicon(name: str, counts: tuple[int, ...], mesh: list[int]) -> Case:
 
 
 def magnesia(counts: tuple[int, ...], mesh: list[int]) -> Case:
-    label = references.build(SevenNetSettings(engine="sevennet", model="7net-0"))
-    unit = bulk("MgO", "rocksalt", MGO_LATTICE, cubic=True)
-    cell = PhonopyAtoms(
-        numbers=unit.numbers, cell=unit.cell.array, scaled_positions=unit.get_scaled_positions()
-    )
-    ph3 = Phono3py(cell, [2, 2, 2], primitive_matrix="auto", log_level=0)
-    ph3.generate_displacements(distance=0.03)
-    rest = _as_ase(ph3.supercell)
-    rng = np.random.default_rng(0)
-    images = []
-    for _ in range(30):
-        direction = rng.standard_normal(rest.positions.shape)
-        images.append(rest.copy())
-        images[-1].positions += 0.03 * direction / np.linalg.norm(direction, axis=1, keepdims=True)
-    moved = [_as_ase(one) for one in ph3.supercells_with_displacements or []]
-    found = label.evaluate(structures_from_ase([*images, *moved, rest])).forces.reshape(-1, len(rest), 3)
-    at_rest = found[-1]
-    for atoms, forces in zip([*images, *moved], found[:-1] - at_rest, strict=True):
-        atoms.calc = SinglePointCalculator(atoms, forces=forces)
-    target = peers.from_forces(ph3, found[len(images) : -1] - at_rest, mesh)
-    settings = SurrogateSettings(model="linear")
+    found = labelled_crystals.make("mgo-sevennet", rattled=30)
+    ph3 = found.ph3
+    target = peers.from_forces(ph3, np.array([atoms.get_forces() for atoms in found.displaced]), mesh)
     return Case.of(
-        [*images, *moved], ph3, settings, lambda f: peers.from_forces(ph3, f, mesh), target, counts
+        [*found.rattled, *found.displaced],
+        ph3,
+        SurrogateSettings(model="linear"),
+        lambda f: peers.from_forces(ph3, f, mesh),
+        target,
+        counts,
     )
-
-
-def _as_ase(cell: PhonopyAtoms) -> Atoms:
-    return Atoms(numbers=cell.numbers, cell=cell.cell, positions=cell.positions, pbc=True)
 
 
 def salt(counts: tuple[int, ...], mesh: list[int]) -> Case:

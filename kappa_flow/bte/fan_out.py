@@ -92,7 +92,9 @@ def collect(
     work = loaded(crystal, force_constants)
     mesh = _mesh(work, settings, divisions)
     whole = _joined(pieces) if pieces else _computed(work, mesh, settings, (0, 1), progress)
-    return SolvedMesh(kappa=conduct(work, mesh, settings, progress, whole).kappa, linewidths=whole)
+    found = conduct(work, mesh, settings, progress, whole)
+    by_isotopes = found.modes.get("gamma_isotope")
+    return SolvedMesh(kappa=found.kappa, linewidths=whole.model_copy(update={"gamma_isotope": by_isotopes}))
 
 
 def _mesh(work: Phono3py, settings: BteSettings, divisions: int) -> Mesh:

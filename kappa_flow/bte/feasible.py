@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from phono3py import Phono3py
-
 from kappa_flow.bte.collisions import collision_bytes, turns
 from kappa_flow.bte.layer import layer_share
-from kappa_flow.bte.meshes import Mesh, growing
+from kappa_flow.bte.refine import sequence
 from kappa_flow.bte.scatterers import mass_variances
 from kappa_flow.documents import Crystal
 from kappa_flow.documents.sections import BteSettings
@@ -19,15 +17,15 @@ def verify(crystal: Crystal, settings: BteSettings) -> None:
     Raises
     ------
     InputError
-        For isotopes of absent elements, the thickness of something that is no layer, and a collision matrix
-        that does not fit into ``bte.memory`` on the finest mesh that may be solved.
+        For isotopes of absent elements, the thickness of something that is no layer, a mesh that breaks the
+        symmetry, and a collision matrix that does not fit into ``bte.memory`` on the finest mesh.
     """
     if isinstance(settings.isotopes, bool) and settings.thickness is None and settings.method == "rta":
         return
     work = phono3py_of(crystal)
     mass_variances(work.primitive.symbols, settings)
     layer_share(work, settings.thickness)
-    turns(work, _finest(work, settings), settings)
+    turns(work, sequence(work, settings)[-1], settings)
 
 
 def collision_memory(crystal: Crystal, settings: BteSettings) -> int:
@@ -35,9 +33,5 @@ def collision_memory(crystal: Crystal, settings: BteSettings) -> int:
     if settings.method == "rta":
         return 0
     work = phono3py_of(crystal)
-    mesh = _finest(work, settings)
+    mesh = sequence(work, settings)[-1]
     return collision_bytes(work, mesh, max(len(group) for group in turns(work, mesh, settings)))
-
-
-def _finest(work: Phono3py, settings: BteSettings) -> Mesh:
-    return growing(work, settings.mesh_limit)[-1] if settings.mesh == "auto" else settings.mesh

@@ -157,6 +157,8 @@ def _give(calculator: Any, collected: Linewidths, name: str) -> None:
     if not np.array_equal(calculator.grid_points, collected.grid_points):
         raise WorkError(name, "the linewidths are not those of its irreducible grid points", "Run it again")
     calculator.gamma = collected.gamma[None].copy()
+    if collected.gamma_isotope is not None:
+        calculator.gamma_isotope = collected.gamma_isotope[None].copy()
     if collected.gamma_normal is not None and collected.gamma_umklapp is not None:
         calculator.set_gamma_N_U(collected.gamma_normal[None].copy(), collected.gamma_umklapp[None].copy())
 

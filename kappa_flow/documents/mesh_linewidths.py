@@ -14,7 +14,7 @@ _OF_MODES = Shape(("n_temperatures", "n_points", "n_bands"), "THz")
 
 
 class Linewidths(Document):
-    """Half widths γ by three-phonon scattering, at some of the irreducible grid points of a mesh."""
+    """Half widths by three-phonon scattering, at some of the irreducible grid points of a mesh."""
 
     kind: ClassVar[str] = "linewidths"
 
@@ -25,6 +25,8 @@ class Linewidths(Document):
     gamma_normal: Annotated[FloatArray, _OF_MODES] | None = None
     """Of normal processes alone, where ``bte.normal_umklapp`` asked for it."""
     gamma_umklapp: Annotated[FloatArray, _OF_MODES] | None = None
+    gamma_isotope: Annotated[FloatArray, Shape(("n_points", "n_bands"), "THz")] | None = None
+    """By isotopes, of all grid points, once their κ is known."""
 
 
 class SolvedMesh(Document):

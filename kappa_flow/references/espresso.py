@@ -140,14 +140,15 @@ class _Program:
             return results(folder / _OUTPUT, ended.returncode, ended.stderr.decode(errors="replace"))
 
     def _write(self, atoms: Atoms, remedy: scf.Remedy, folder: Path) -> None:
+        grid = scf.kpoint_grid(atoms.cell.array, self._settings.k_spacing)
         ase.io.write(
             folder / _INPUT,
             atoms,
             format="espresso-in",
             input_data=self._namelists(remedy),
             pseudopotentials={element: file.path.name for element, file in self._files.items()},
-            kpts=scf.kpoint_grid(atoms.cell.array, self._settings.k_spacing),
-            koffset=(0, 0, 0),
+            kpts=grid,
+            koffset=scf.half_steps(grid, self._settings),
         )
 
     def _namelists(self, remedy: scf.Remedy) -> dict[str, dict[str, Any]]:

@@ -91,7 +91,10 @@ class _Program:
         bare.calc = GPAW(
             mode={"name": "pw", "ecut": given.cutoff},
             xc=self._functional(),
-            kpts={"size": scf.kpoint_grid(atoms.cell.array, given.k_spacing), "gamma": True},
+            kpts={
+                "size": scf.kpoint_grid(atoms.cell.array, given.k_spacing),
+                "gamma": given.k_grid == "gamma-centred",
+            },
             occupations={"name": "fermi-dirac", "width": given.smearing},
             convergence=self._convergence,
             setups=dict(given.setups),

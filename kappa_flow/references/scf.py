@@ -24,6 +24,8 @@ Remedy = Mapping[str, Any]
 Run = Callable[[Atoms, Remedy], dict[str, Any]]
 
 _SAME_FORCES: Final = frozenset({"command", "pseudopotentials", "noise_cells", "max_iterations"})
+_LATER: Final = {"k_grid": "gamma-centred"}
+"""Settings that came after labels had been kept, and what those were made with: identities stay."""
 
 
 class ScfCalculator(Calculator):  # type: ignore[misc]  # ase ships no types
@@ -78,13 +80,23 @@ class ScfCalculator(Calculator):  # type: ignore[misc]  # ase ships no types
 
 
 def kpoint_grid(cell: FloatArray, spacing: float) -> tuple[int, int, int]:
-    """Return the Γ-centred grid whose points are at most ``spacing`` (Å⁻¹, 2π included) apart.
+    """Return the grid whose points are at most ``spacing`` (Å⁻¹, 2π included) apart.
 
     n_i = ⌈|b_i| / spacing⌉ with the reciprocal vectors b_i, as VASP's KSPACING.
     """
     lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(cell).T, axis=1)
     first, second, third = (max(1, int(np.ceil(length / spacing - 1e-8))) for length in lengths)
     return first, second, third
+
+
+def half_steps(grid: Sequence[int], settings: DftSettings) -> tuple[int, ...]:
+    """Return along which axes the grid lies half a step off Γ, 1 or 0: the even ones of Monkhorst and Pack.
+
+    References
+    ----------
+    H. J. Monkhorst, J. D. Pack, Phys. Rev. B 13, 5188 (1976), doi:10.1103/PhysRevB.13.5188, equation 3
+    """
+    return tuple(int(settings.k_grid == "monkhorst-pack" and points % 2 == 0) for points in grid)
 
 
 def command(given: str | None, variable: str, default: str | None, engine: str) -> list[str]:
@@ -122,4 +134,6 @@ def ending(status: int, errors: str) -> str:
 
 def said(settings: DftSettings) -> str:
     """Return the settings that change forces, for the identity."""
-    return json.dumps(settings.model_dump(mode="json", exclude=set(_SAME_FORCES)), sort_keys=True)
+    found = settings.model_dump(mode="json", exclude=set(_SAME_FORCES))
+    named = {name: value for name, value in found.items() if name not in _LATER or value != _LATER[name]}
+    return json.dumps(named, sort_keys=True)

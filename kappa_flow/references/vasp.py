@@ -81,7 +81,7 @@ def write_input(settings: VaspSettings, atoms: Atoms, folder: Path, remedy: scf.
             xc=settings.xc,
             setups={element: name.removeprefix(element) for element, name in settings.setups.items()},
             kpts=scf.kpoint_grid(atoms.cell.array, settings.k_spacing),
-            gamma=True,
+            gamma=settings.k_grid == "gamma-centred",
             **{**tags, **own, **change},
         )
         program.write_input(atoms)

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 from kappa_flow import interop, references
@@ -54,6 +55,23 @@ def test_forces_are_minus_the_gradient(evaluation):
     # From steps of 0.02 and 0.005 Å (0.0227 and 0.0015 eV/Å off) E''' is 340 eV/Å³: 1.4e-3 eV/Å.
     assert (down - up) / (2 * step) == pytest.approx(evaluation.forces[1, 0], abs=2e-3)
     assert abs(evaluation.forces[1, 0]) > 0.5
+
+
+def test_a_monkhorst_pack_grid_lies_half_a_step_off_and_folds_into_that_of_a_larger_cell():
+    # right angles, where the shift keeps the lattice's symmetry (pw.x would symmetrise the grid otherwise)
+    one = Atoms("Si2", [[0, 0, 0], [1.5, 1.3, 1.7]], cell=[2.9, 3.0, 3.2], pbc=True)
+    cells = [interop.structures_from_ase([atoms]) for atoms in (one, one * (2, 1, 1))]
+    shifted = settings(k_spacing=0.6, k_grid="monkhorst-pack")  # 4×4×4 points, 2×4×4 of the doubled cell
+    small, large = (references.build(shifted).evaluate(structures).forces for structures in cells)
+    # The same Kohn–Sham equations; each is good to 1e-5 eV/Å by scf_threshold (docs/guides/engines.md)
+    np.testing.assert_allclose(large, np.vstack([small, small]), atol=1e-4)
+    centred = references.build(settings(k_spacing=0.6)).evaluate(cells[0]).forces
+    assert abs(centred - small).max() > 1e-2  # other points, another error of so coarse a grid
+
+
+def test_labels_of_before_there_was_a_choice_of_grid_keep_their_identity():
+    assert "k_grid" not in references.build(settings()).identity
+    assert "monkhorst-pack" in references.build(settings(k_grid="monkhorst-pack")).identity
 
 
 def test_forces_add_up_to_nothing_and_the_stress_is_there(evaluation):

@@ -21,7 +21,10 @@ class DftSettings(Engine):
     structures_per_task: ClassVar[int] = 1
 
     k_spacing: float = Field(default=0.2, gt=0)
-    """Å⁻¹, 2π included: the Γ-centred grid has at least 2π/(a k_spacing) points along a lattice vector a."""
+    """Å⁻¹, 2π included: the grid has at least 2π/(a k_spacing) points along a lattice vector a."""
+    k_grid: Literal["gamma-centred", "monkhorst-pack"] = "gamma-centred"
+    """Monkhorst & Pack 1976: even numbers of points lie half a step off Γ. Of 2×2×2 points 4 differ then in a
+    displaced cell instead of 8. Not for hexagonal cells: the shift breaks their symmetry."""
     smearing: float = Field(default=0.05, gt=0)
     """Width in eV: Gaussian in espresso and vasp, Fermi-Dirac in gpaw. Nothing to a crystal with a gap."""
     noise_cells: int = Field(default=2, ge=0, le=20)
