@@ -34,7 +34,7 @@ BEFORE = 4
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", default="sic-4h")
+    parser.add_argument("--case", default="sic-4h-3")
     parser.add_argument("--divisions", type=int, nargs=3, default=[11, 11, 5])
     parser.add_argument("--tasks", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
