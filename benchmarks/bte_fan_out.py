@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def main() -> None:
     many = timed(options.case, options.divisions, tasks=options.tasks, workers=options.workers)
     kappa = [np.array(row.pop("kappa")) for row in (one, many)]
     report = {
+        "versions": {name: version(name) for name in ("kappa-flow", "phono3py")},
         "case": options.case,
         "mesh": options.divisions,
         "one_worker_one_task": one,
