@@ -54,7 +54,7 @@ def make(name: str, rattled: int) -> LabelledCrystal:
     reference = references.build(TypeAdapter(EngineSettings).validate_python(engine))
     assert reference is not None
     found = reference.evaluate(structures_from_ase([*images, rest]))
-    forces = found.forces.reshape(-1, len(rest), 3)
+    forces = found.forces.reshape(-1, len(rest), 3).copy()
     forces[rattled:-1] -= forces[-1]
     for atoms, energy, force in zip(images, found.energies, forces, strict=False):
         atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=force)
