@@ -14,7 +14,8 @@ from kappa_flow.documents import Dataset, Document, RunConfig
 from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.errors import InputError
 from kappa_flow.results import assemble, figures, files
-from kappa_flow.results.report import formula_html, number, render, value_and_sigma
+from kappa_flow.results.page import formula_html
+from kappa_flow.results.report import number, render, value_and_sigma
 from kappa_flow.results.task_graph import TaskTime, task_graph
 
 Documents = dict[str, Document]
