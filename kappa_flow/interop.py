@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from ase import Atoms
 from phono3py import Phono3py
+from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 from pymatgen.core import Structure
 
@@ -52,12 +56,47 @@ def cell_from_phonopy(atoms: PhonopyAtoms) -> Cell:
 
 
 def phono3py_of(crystal: Crystal) -> Phono3py:
-    """Return a fresh phono3py object of the crystal: its cells and symmetry, no forces."""
+    """Return a fresh phono3py object of the crystal: its cells and symmetry, no forces.
+
+    The search of the symmetry takes 0.4 s for 32 atoms of copper and 5 s for 256, a copy of it a hundredth of
+    that: the last crystal's is kept (26 MiB for 256 atoms).
+    """
+    return copy.deepcopy(_phono3py(_Known(crystal.content_hash, crystal)))
+
+
+def phonopy_of(crystal: Crystal) -> Phonopy:
+    """Return a fresh phonopy object of the crystal in the supercell of its fc2, without forces; likewise."""
+    return copy.deepcopy(_phonopy(_Known(crystal.content_hash, crystal)))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A crystal that equals any other of the same content."""
+
+    content: str
+    crystal: Crystal = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _phono3py(known: _Known) -> Phono3py:
+    crystal = known.crystal
     return Phono3py(
         cell_to_phonopy(crystal.cell),
         supercell_matrix=crystal.supercell,
         primitive_matrix=crystal.primitive_matrix,
         phonon_supercell_matrix=crystal.fc2_supercell,
+        symprec=crystal.symprec,
+        log_level=0,
+    )
+
+
+@lru_cache(maxsize=1)
+def _phonopy(known: _Known) -> Phonopy:
+    crystal = known.crystal
+    return Phonopy(
+        cell_to_phonopy(crystal.cell),
+        supercell_matrix=crystal.supercell if crystal.fc2_supercell is None else crystal.fc2_supercell,
+        primitive_matrix=crystal.primitive_matrix,
         symprec=crystal.symprec,
         log_level=0,
     )

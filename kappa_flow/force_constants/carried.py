@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from phonopy import Phonopy
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Crystal, PolarTensors
-from kappa_flow.interop import cell_to_phonopy
+from kappa_flow.interop import phonopy_of
 
 
 def carry(fc2: FloatArray, crystal: Crystal, polar: PolarTensors | None) -> FloatArray:
@@ -36,13 +35,7 @@ def carry(fc2: FloatArray, crystal: Crystal, polar: PolarTensors | None) -> Floa
     Parlinski, Li, Kawazoe, Phys. Rev. Lett. 78, 4063 (1997), doi:10.1103/PhysRevLett.78.4063;
     Gonze, Lee, Phys. Rev. B 55, 10355 (1997), doi:10.1103/PhysRevB.55.10355.
     """
-    small = Phonopy(
-        cell_to_phonopy(crystal.cell),
-        crystal.supercell,
-        primitive_matrix=crystal.primitive_matrix,
-        symprec=crystal.symprec,
-        log_level=0,
-    )
+    small = phonopy_of(crystal.model_copy(update={"fc2_supercell": None}))
     small.force_constants = fc2
     if polar is not None:
         small.nac_params = polar.nac_params

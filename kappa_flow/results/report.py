@@ -5,58 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
-
-from kappa_flow.documents import Crystal, Dataset, Document, KappaDocument
+from kappa_flow.documents import Document, KappaDocument
 from kappa_flow.results import figures, lattice, mode_figures
 from kappa_flow.results.error_budget import HEADLINE, nearest_index
 from kappa_flow.results.evidence import Evidence
-from kappa_flow.results.task_graph import TaskTime, duration, task_graph
-
-REFERENCES: Final = (
-    (
-        "The approach",
-        (
-            "E. Minamitani, M. Ogura, S. Watanabe, Simulating lattice thermal conductivity in semiconducting "
-            "materials using high-dimensional neural network potential, Appl. Phys. Express 12, 095001 (2019)"
-        ),
-        "10.7567/1882-0786/ab36bc",
-    ),
-    (
-        "The potential",
-        (
-            "J. Behler, M. Parrinello, Generalized neural-network representation of high-dimensional "
-            "potential-energy surfaces, Phys. Rev. Lett. 98, 146401 (2007)"
-        ),
-        "10.1103/PhysRevLett.98.146401",
-    ),
-    (
-        "The Boltzmann equation",
-        (
-            "A. Togo, L. Chaput, I. Tanaka, Distributions of phonon lifetimes in Brillouin zones, "
-            "Phys. Rev. B 91, 094306 (2015)"
-        ),
-        "10.1103/PhysRevB.91.094306",
-    ),
-    (
-        "phono3py and phonopy",
-        (
-            "A. Togo, L. Chaput, T. Tadano, I. Tanaka, Implementation strategies in phonopy and phono3py, "
-            "J. Phys.: Condens. Matter 35, 353001 (2023)"
-        ),
-        "10.1088/1361-648X/acd831",
-    ),
-)
-
-Row = tuple[str, str]
-SHOWN: Final = {
-    "train": "training structures",
-    "unseen": "the last round's structures, before they were learned",
-}
-"""What the parity figure shows; anything else was held out."""
+from kappa_flow.results.page import Drawn, Row, crystal_rows, fill, reference_rows, training_figures
+from kappa_flow.results.task_graph import TaskTime
 
 
 def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Sequence[TaskTime]) -> str:
@@ -71,36 +25,16 @@ def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Se
         In the order they were done.
     """
     evidence = Evidence.of(documents)
-    return template("report.html.j2").render(
-        document=document,
-        title=Markup(formula_html(document.formula)),  # noqa: S704 - escaped inside
-        headline=_headline(document),
-        facts=_facts(document, evidence),
-        kappa=_kappa_table(document),
-        budget=_budget(document),
-        figures=_figures(document, evidence, tasks),
-        surrogate=_surrogate(document),
-        phonons=_phonons(document),
-        rounds=_rounds(document),
-        settings=yaml.safe_dump(document.settings, sort_keys=False, allow_unicode=True),
-        references=REFERENCES,
-        total=duration(sum(task.seconds or 0.0 for task in tasks)) if tasks else None,
-        content_hash=document.content_hash,
-    )
-
-
-def template(name: str) -> Template:
-    """Return one of the templates beside this file."""
-    return Environment(
-        loader=PackageLoader("kappa_flow.results", "."), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    ).get_template(name)  # fmt: skip
-
-
-def formula_html(formula: str) -> str:
-    """Return a formula with its numbers as subscripts, escaped."""
-    parts = [f"<sub>{letter}</sub>" if letter.isdigit() else str(escape(letter)) for letter in formula]
-    return "".join(parts).replace("</sub><sub>", "")
+    parts = {
+        "headline": _headline(document),
+        "facts": _facts(document, evidence),
+        "kappa": _kappa_table(document),
+        "budget": _budget(document),
+        "surrogate": _surrogate(document),
+        "phonons": _phonons(document),
+        "rounds": _rounds(document),
+    }
+    return fill("report.html.j2", document, tasks, _figures(document, evidence), parts)
 
 
 LONG: Final = 1e5  # larger numbers are shown with an exponent
@@ -159,9 +93,7 @@ def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
         ("Method", f"{document.method.upper()}, mesh {'×'.join(map(str, document.mesh))}{_beyond(document)}"),
         *_beside(evidence),
         ("Forces", "surrogate" if evidence.surrogate else "reference (brute force)"),
-        ("Reference", document.reference),
-        ("Reference calculations", f"{document.reference_calls}"),
-        *label_rows(evidence.dataset),
+        *reference_rows(document, evidence.dataset),
     ]
 
 
@@ -187,35 +119,6 @@ def _beyond(document: KappaDocument) -> str:
     at = nearest_index(document.temperatures)
     on_mesh = number(float(document.kappa_on_mesh[at].trace() / 3))
     return f" (κ {on_mesh} at {document.temperatures[at]:g} K) and extrapolated"
-
-
-def crystal_rows(crystal: Crystal, supercell: str) -> list[Row]:
-    """Return what the crystal is, and its supercell under that name."""
-    matrix, atoms = crystal.supercell, len(crystal.cell.numbers)
-    diagonal = (matrix == matrix * [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).all()
-    shape = "×".join(str(matrix[i, i]) for i in range(3)) if diagonal else str(matrix.tolist())
-    lengths = " × ".join(f"{length:.4f}" for length in (crystal.cell.lattice**2).sum(axis=1) ** 0.5)
-    return [
-        ("Space group", f"{crystal.spacegroup} ({crystal.spacegroup_number})"),
-        ("Conventional cell", f"{lengths} Å, {atoms} atoms"),
-        (supercell, f"{shape}, {atoms * round(abs(np.linalg.det(matrix)))} atoms"),
-    ]
-
-
-def label_rows(data: Dataset | None) -> list[Row]:
-    """Return what is known of the labels: structures left out, noise of the forces."""
-    rows = []
-    if data is not None and data.left_out:
-        rows.append(
-            (
-                "Left out, not converged",
-                f"{len(data.left_out)} of {len(data) + len(data.left_out)} structures",
-            )
-        )
-    if data is not None and (noise := data.force_noise) is not None:
-        text = f"{noise.rms:.1e} eV/Å rms, {noise.largest:.1e} at most, {noise.n_cells} cells"
-        rows.append(("Forces against tighter settings", text))
-    return rows
 
 
 def _kappa_table(document: KappaDocument) -> dict[str, Any]:
@@ -247,14 +150,11 @@ def _budget(document: KappaDocument) -> list[Row]:
     ]
 
 
-def _figures(
-    document: KappaDocument, evidence: Evidence, tasks: Sequence[TaskTime]
-) -> dict[str, Markup | None]:
+def _figures(document: KappaDocument, evidence: Evidence) -> Drawn:
     found, trained = evidence.conductivity, evidence.surrogate
     errors_on = "" if document.surrogate is None else str(document.surrogate["errors_on"])
     tolerance = document.settings["sampling"]["tolerance"]
-    held_out = SHOWN.get(errors_on, "held-out structures")
-    drawn = {
+    return {
         "kappa": figures.kappa_over_temperature(document),
         "bands": figures.bands_and_dos(found.bands),
         "cumulative": figures.cumulative_kappa(found.mean_free_paths),
@@ -262,12 +162,9 @@ def _figures(
         "spectral": mode_figures.spectral_kappa(found.spectral),
         "lifetimes": mode_figures.lifetimes(found),
         "gruneisen": mode_figures.gruneisen(found),
-        "parity": None if trained is None else figures.force_parity(trained, held_out),
-        "training": None if trained is None else figures.training_curves(trained),
         "rounds": figures.kappa_over_rounds(document.learning, tolerance) if document.learning else None,
-        "graph": task_graph(tasks) if tasks else None,
+        **({"parity": None} if trained is None else training_figures(trained, errors_on)),
     }
-    return {name: None if text is None else Markup(text) for name, text in drawn.items()}  # noqa: S704 - drawn here
 
 
 def _rounds(document: KappaDocument) -> list[dict[str, str]]:

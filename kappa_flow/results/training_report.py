@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import yaml
-from markupsafe import Markup
-
 from kappa_flow.documents import Document, TrainingDocument
 from kappa_flow.documents.surrogate import FitErrors
 from kappa_flow.errors import WorkError
 from kappa_flow.results import figures
 from kappa_flow.results.evidence import Learned
-from kappa_flow.results.report import (
+from kappa_flow.results.page import (
     REFERENCES,
-    SHOWN,
+    Drawn,
     Row,
     crystal_rows,
-    formula_html,
-    label_rows,
-    number,
-    template,
+    fill,
+    reference_rows,
+    training_figures,
 )
-from kappa_flow.results.task_graph import TaskTime, duration, task_graph
+from kappa_flow.results.report import number
+from kappa_flow.results.task_graph import TaskTime
 
 OF: Final = {
     "train": "training",
@@ -48,20 +45,15 @@ def render(document: TrainingDocument, documents: Mapping[str, Document], tasks:
     learned = Learned.of(documents)
     if learned is None:
         raise WorkError("report", "no potential was trained", "Look at the surrogate stage")
-    return template("training.html.j2").render(
-        document=document,
-        title=Markup(formula_html(document.formula)),  # noqa: S704 - escaped inside
-        headline=_headline(document),
-        facts=_facts(document, learned),
-        errors=[_error_row(name, errors) for name, errors in document.errors.items()],
-        figures=_figures(document, learned, tasks),
-        surrogate=_surrogate(learned),
-        rounds=_rounds(document),
-        settings=yaml.safe_dump(document.settings, sort_keys=False, allow_unicode=True),
-        references=[entry for entry in REFERENCES if entry[0] in ("The approach", "The potential")],
-        total=duration(sum(task.seconds or 0.0 for task in tasks)) if tasks else None,
-        content_hash=document.content_hash,
-    )
+    parts = {
+        "headline": _headline(document),
+        "facts": _facts(document, learned),
+        "errors": [_error_row(name, errors) for name, errors in document.errors.items()],
+        "surrogate": _surrogate(learned),
+        "rounds": _rounds(document),
+        "references": [entry for entry in REFERENCES if entry[0] in ("The approach", "The potential")],
+    }
+    return fill("training.html.j2", document, tasks, _figures(document, learned), parts)
 
 
 def _headline(document: TrainingDocument) -> dict[str, str]:
@@ -82,9 +74,7 @@ def _facts(document: TrainingDocument, learned: Learned) -> list[Row]:
         *crystal_rows(learned.crystal, "Supercell"),
         ("Potential", f"{document.model}, committee of {document.committee}"),
         ("Labelled structures", f"{len(learned.dataset)}"),
-        ("Reference", document.reference),
-        ("Reference calculations", f"{document.reference_calls}"),
-        *label_rows(learned.dataset),
+        *reference_rows(document, learned.dataset),
     ]
 
 
@@ -103,20 +93,13 @@ def _surrogate(learned: Learned) -> list[Row]:
     return [*rows, *([] if largest is None else [("Largest training cell", f"{largest} atoms")])]
 
 
-def _figures(
-    document: TrainingDocument, learned: Learned, tasks: Sequence[TaskTime]
-) -> dict[str, Markup | None]:
+def _figures(document: TrainingDocument, learned: Learned) -> Drawn:
     trained = learned.surrogate
     shown = "train" if trained.held_out is None else trained.held_out[0]
     told = any(one.force_error is not None for one in document.learning)
     tolerance = document.settings["sampling"]["tolerance"]
-    drawn = {
-        "parity": figures.force_parity(trained, SHOWN.get(shown, "held-out structures")),
-        "training": figures.training_curves(trained),
-        "rounds": figures.force_error_over_rounds(document.learning, tolerance) if told else None,
-        "graph": task_graph(tasks) if tasks else None,
-    }
-    return {name: None if text is None else Markup(text) for name, text in drawn.items()}  # noqa: S704 - drawn here
+    rounds = figures.force_error_over_rounds(document.learning, tolerance) if told else None
+    return {"rounds": rounds, **training_figures(trained, shown)}
 
 
 def _rounds(document: TrainingDocument) -> list[dict[str, Any]]:

@@ -121,12 +121,7 @@ def force_constants(crystal: Crystal, driver: ForceModel, progress: Progress = q
 
 
 def _displaced(crystal: Crystal) -> Phonopy:
-    work = Phonopy(
-        interop.cell_to_phonopy(crystal.cell),
-        supercell_matrix=crystal.supercell,
-        primitive_matrix=crystal.primitive_matrix,
-        symprec=crystal.symprec,
-    )
+    work = interop.phonopy_of(crystal.model_copy(update={"fc2_supercell": None}))
     work.generate_displacements(distance=DISTANCE)
     return work
 

@@ -46,14 +46,7 @@ def stiffness_of_fc2(fc2: FloatArray, crystal: Crystal) -> FloatArray:
     ----------
     Born & Huang, Dynamical Theory of Crystal Lattices (1954), §26–27.
     """
-    larger = crystal.supercell if crystal.fc2_supercell is None else crystal.fc2_supercell
-    work = Phonopy(
-        interop.cell_to_phonopy(crystal.cell),
-        larger,
-        primitive_matrix=crystal.primitive_matrix,
-        symprec=crystal.symprec,
-        log_level=0,
-    )
+    work = interop.phonopy_of(crystal)
     work.force_constants = np.array(fc2)
     rows, values = [], []
     still = _rigid(work, np.zeros(3))

@@ -120,14 +120,7 @@ def _matrix(work: Phonopy) -> FloatArray:
 
 def _harmonic(crystal: Crystal, constants: ForceConstants) -> Phonopy:
     """Return phonopy with compact fc2 of the fc3 supercell: the one labelled cells have."""
-    larger = crystal.supercell if crystal.fc2_supercell is None else crystal.fc2_supercell
-    work = Phonopy(
-        interop.cell_to_phonopy(crystal.cell),
-        larger,
-        primitive_matrix=crystal.primitive_matrix,
-        symprec=crystal.symprec,
-        log_level=0,
-    )
+    work = interop.phonopy_of(crystal)
     work.force_constants = constants.fc2.copy()
     if crystal.fc2_supercell is None:
         return work

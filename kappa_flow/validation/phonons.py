@@ -80,7 +80,7 @@ def phonons(
         Of the crystal's primitive cell: adds the non-analytical term.
     progress : Progress
     """
-    work = _phonopy(crystal)
+    work = interop.phonopy_of(crystal)
     work.generate_displacements(distance=DISTANCE)
     cells = [cell for cell in work.supercells_with_displacements if cell is not None]
     perfect = work.supercell
@@ -102,7 +102,7 @@ def of_fc2(fc2: FloatArray, crystal: Crystal, polar: PolarTensors | None = None)
     InputError
         When they belong to another supercell.
     """
-    work = _phonopy(crystal)
+    work = interop.phonopy_of(crystal)
     size = len(work.supercell)
     if fc2.shape not in ((len(work.primitive), size, 3, 3), (size, size, 3, 3)):
         raise InputError(
@@ -129,16 +129,6 @@ def compare(found: Phonons, reference: Phonons) -> PhononErrors:
         mesh_max=float(np.abs(mesh).max()),
         mesh_rms=float(np.sqrt(np.average(mesh**2, weights=weights))),
         dos=float(apart / whole / 2),
-    )
-
-
-def _phonopy(crystal: Crystal) -> Phonopy:
-    supercell = crystal.supercell if crystal.fc2_supercell is None else crystal.fc2_supercell
-    return Phonopy(
-        interop.cell_to_phonopy(crystal.cell),
-        supercell_matrix=supercell,
-        primitive_matrix=crystal.primitive_matrix,
-        symprec=crystal.symprec,
     )
 
 

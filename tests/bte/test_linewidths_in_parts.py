@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from phonon_cases import EmtModel, chain, copper
+from run_cases import brute_force_in_parts
 
 from kappa_flow import bte, graph, pipeline
 from kappa_flow.bte import cost
@@ -91,18 +92,7 @@ def test_the_name_of_a_task_says_which_it_is(name: str) -> None:
 
 
 def made(folder: Path, **changes: object) -> RunConfig:
-    (folder / "POSCAR").write_text(
-        "Cu\n3.6\n1 0 0\n0 1 0\n0 0 1\nCu\n4\nDirect\n0 0 0\n0 0.5 0.5\n0.5 0 0.5\n0.5 0.5 0\n"
-    )
-    return RunConfig.from_mapping(
-        {
-            "structure": {"file": "POSCAR", "supercell": [2, 2, 2], "relax": False},
-            "reference": {"engine": "ase-emt"},
-            "forces": {"source": "reference"},
-            "bte": {"mesh": "auto", "mesh_limit": 7, "temperatures": [300], "tasks": 2} | changes,
-        },
-        folder,
-    )
+    return brute_force_in_parts(folder, **{"mesh": "auto", "mesh_limit": 7, "tasks": 2} | changes)
 
 
 def test_linewidths_depend_neither_on_where_the_meshes_end_nor_on_isotopes(

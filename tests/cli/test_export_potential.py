@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from ase import io
+from copper_run import kappa_flow, write_config
 
-from kappa_flow import Potential, assets
-from kappa_flow.cli.app import main
+from kappa_flow import Potential
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which copper has been run with an HDNNP of n2p2's form."""
     folder = tmp_path_factory.mktemp("copper")
-    template = assets.template("cu-emt")
-    data = yaml.safe_load((template / "kappa.yaml").read_text())
     form = {"radial": 4, "l_max": 2, "pairs": "same", "cutoff_function": "poly2"}
-    data["surrogate"] |= {"committee": 2, "iterations": 1, **form}
-    data["bte"] = {"mesh": [3, 3, 3], "temperatures": [300]}
-    data["sampling"] |= {"budget": 10, "tolerance": None}
-    (folder / "POSCAR").write_bytes((template / "POSCAR").read_bytes())
-    (folder / "cu.yaml").write_text(yaml.safe_dump(data))
-    assert said(folder, "run", "cu.yaml") == 0
+    write_config(
+        folder,
+        sampling={"budget": 10, "tolerance": None},
+        surrogate={"committee": 2, "iterations": 1, **form},
+        bte={"mesh": [3, 3, 3], "temperatures": [300]},
+    )
+    kappa_flow(folder, "run", "cu.yaml")
     return folder
 
 
-def said(folder: Path, *words: str) -> int:
-    """Exit code of the command, called in the folder."""
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
-    finally:
-        os.chdir(here)
-    return int(end.value.code or 0)
-
-
 def test_the_script_for_ase_runs_and_says_the_energy(place: Path) -> None:
-    assert said(place, "export", "cu-run", "--format", "ase") == 0
+    kappa_flow(place, "export", "cu-run", "--format", "ase")
     output = subprocess.run(
         [sys.executable, "example.py"], cwd=place / "ase", check=True, capture_output=True, text=True
     ).stdout
@@ -57,7 +42,7 @@ def test_the_script_for_ase_runs_and_says_the_energy(place: Path) -> None:
 
 
 def test_n2p2s_files_come_with_the_data_set(place: Path) -> None:
-    assert said(place, "export", "cu-run", "--format", "n2p2", "--out", "n2") == 0
+    kappa_flow(place, "export", "cu-run", "--format", "n2p2", "--out", "n2")
     names = sorted(path.name for path in (place / "n2").iterdir())
     assert names == ["input.data", "input.nn", "scaling.data", "weights.029.data"]
     assert (place / "n2" / "input.data").read_text().count("begin") == 10

@@ -5,62 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
-import yaml
-
-from kappa_flow import assets
-from kappa_flow.cli.app import main
+from copper_run import kappa_flow, write_config
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which copper has been run, by FireWorks and the embedded database."""
     folder = tmp_path_factory.mktemp("copper")
-    template = assets.template("cu-emt")
-    data = yaml.safe_load((template / "kappa.yaml").read_text())
-    data |= {"forces": {"source": "reference"}, "bte": {"mesh": [3, 3, 3], "temperatures": [300]}}
-    (folder / "POSCAR").write_bytes((template / "POSCAR").read_bytes())
-    (folder / "cu.yaml").write_text(yaml.safe_dump(data))
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        with pytest.raises(SystemExit) as end:
-            main(["run", "cu.yaml"])
-    finally:
-        os.chdir(here)
-    assert end.value.code == 0
+    write_config(folder, forces={"source": "reference"}, bte={"mesh": [3, 3, 3], "temperatures": [300]})
+    kappa_flow(folder, "run", "cu.yaml")
     return folder
-
-
-@pytest.fixture
-def call(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("KAPPA_FLOW_DB", raising=False)
-    monkeypatch.chdir(place)
-
-    def run(*words: str) -> str:
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
-        assert end.value.code == 0
-        return capsys.readouterr().out
-
-    return run
-
-
-@pytest.fixture
-def refused(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("KAPPA_FLOW_DB", raising=False)
-    monkeypatch.chdir(place)
-
-    def run(*words: str) -> str:
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
-        assert end.value.code == 2
-        return capsys.readouterr().err
-
-    return run
 
 
 def test_the_run_folder_holds_what_the_design_names(place: Path) -> None:
@@ -129,8 +86,8 @@ def test_query_finds_a_reference_by_its_beginning(call) -> None:
     ],
     ids=" ".join,
 )
-def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(refused, words: tuple[str, ...]) -> None:
-    line = refused(*words)
+def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(call, words: tuple[str, ...]) -> None:
+    line = call(*words, code=2)
     assert line.startswith("error: ")
     assert line.count("\n") == 1
 
@@ -140,14 +97,14 @@ def test_status_calls_kept_what_was_not_repeated(call) -> None:
     assert "skipped" not in out
 
 
-def test_a_folder_that_is_no_run_is_not_taken_for_one(refused, place: Path) -> None:
+def test_a_folder_that_is_no_run_is_not_taken_for_one(call, place: Path) -> None:
     (place / "empty").mkdir()
     for command in ("status", "show", "report", "cancel", "rerun"):
-        assert "no run of that name" in refused(command, "empty")
+        assert "no run of that name" in call(command, "empty", code=2)
 
 
-def test_the_beginning_of_nothing_is_no_run(refused) -> None:
-    assert "no run of that name" in refused("status", "")
+def test_the_beginning_of_nothing_is_no_run(call) -> None:
+    assert "no run of that name" in call("status", "", code=2)
 
 
 def test_a_copy_of_the_result_stands_for_its_run(call, place: Path) -> None:
@@ -186,12 +143,9 @@ def test_export_for_phono3py_and_report_write_files(call, place: Path) -> None:
     assert "Lattice thermal conductivity" in (place / "page.html").read_text()
 
 
-def test_brute_force_leaves_no_potential_to_export(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(place)
+def test_brute_force_leaves_no_potential_to_export(call, place: Path) -> None:
     for name in ("n2p2", "ase"):
-        with pytest.raises(SystemExit) as end:
-            main(["export", "cu-run", "--format", name])
-        assert end.value.code == 2
+        call("export", "cu-run", "--format", name, code=2)
         assert not (place / name).exists()
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 import yaml
+from copper_run import kappa_flow
+from run_cases import SMALL_LINEAR, write_poscar
 
 import kappa_flow as kf
-from kappa_flow import assets
-from kappa_flow.cli.app import main
 
 CONFIG = {
     "workflow": "train",
     "structure": {"file": "POSCAR", "supercell": [2, 2, 2], "relax": False},
     "reference": {"engine": "ase-emt"},
     "sampling": {"method": "rattle", "initial": 4, "frames": 2},
-    "surrogate": {"model": "linear", "committee": 4, "cutoff": 4.5, "radial": 5, "l_max": 3},
+    "surrogate": SMALL_LINEAR,
 }
 
 
@@ -26,35 +25,13 @@ CONFIG = {
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a potential of copper was trained, by FireWorks, where a κ lay before."""
     folder = tmp_path_factory.mktemp("copper")
-    (folder / "POSCAR").write_bytes((assets.template("cu-emt") / "POSCAR").read_bytes())
+    write_poscar(folder, "Cu", 3.615)
     (folder / "cu.yaml").write_text(yaml.safe_dump(CONFIG))
     (folder / "cu-run").mkdir()
     for stale in ("kappa.json", "fc3.hdf5", "kappa-m333.hdf5"):
         (folder / "cu-run" / stale).write_text("of an earlier result")
-    here = Path.cwd()
-    os.chdir(folder)
-    try:
-        with pytest.raises(SystemExit) as end:
-            main(["run", "cu.yaml"])
-    finally:
-        os.chdir(here)
-    assert end.value.code == 0
+    kappa_flow(folder, "run", "cu.yaml")
     return folder
-
-
-@pytest.fixture
-def call(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("KAPPA_FLOW_DB", raising=False)
-    monkeypatch.chdir(place)
-
-    def run(*words: str, code: int = 0) -> str:
-        with pytest.raises(SystemExit) as end:
-            main(list(words))
-        assert end.value.code == code
-        said = capsys.readouterr()
-        return said.err if code else said.out
-
-    return run
 
 
 def test_the_folder_holds_the_potential_and_nothing_of_kappa(place: Path) -> None:

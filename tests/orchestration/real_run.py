@@ -4,37 +4,21 @@ import json
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # also as a program
+from run_cases import copper
+
 from kappa_flow.documents import RunConfig
 from kappa_flow.orchestration import TaskEvent, run_here
 
-POSCAR = """Cu
-3.6
-1 0 0
-0 1 0
-0 0 1
-Cu
-4
-Direct
-0 0 0
-0 0.5 0.5
-0.5 0 0.5
-0.5 0.5 0
-"""
-
 
 def config(folder: Path, source: str = "reference") -> RunConfig:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "POSCAR").write_text(POSCAR)
-    return RunConfig.from_mapping(
-        {
-            "structure": {"file": "POSCAR", "supercell": [2, 2, 2]},
-            "reference": {"engine": "ase-emt"},
-            "sampling": {"frames": 4, "initial": 4},
-            "surrogate": {"committee": 4},
-            "forces": {"source": source, "device": "cpu"},
-            "bte": {"mesh": [5, 5, 5], "temperatures": [300]},
-        },
+    return copper(
         folder,
+        relax=True,
+        sampling={"frames": 4, "initial": 4},
+        surrogate={"committee": 4},
+        forces={"source": source, "device": "cpu"},
+        bte={"mesh": [5, 5, 5], "temperatures": [300]},
     )
 
 

@@ -1,19 +1,15 @@
-"""Labels side by side: what breaks for one structure stops no other; many processes share the parts."""
+"""Labels side by side: what breaks for one structure stops no other."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from run_cases import copper, one_round, write_poscar
 
 from kappa_flow import pipeline
 from kappa_flow.cli.app import main
@@ -21,28 +17,11 @@ from kappa_flow.documents import Dataset, RunConfig
 from kappa_flow.documents.engines import AseEmtSettings
 from kappa_flow.documents.engines.dft import DEBIAN
 from kappa_flow.errors import InputError, WorkError
-from kappa_flow.orchestration import cancel, carry_out, open_database, rerun, statuses, submit, work
+from kappa_flow.orchestration import cancel, carry_out, rerun, statuses, submit, work
 
 PSEUDOPOTENTIAL = "Si.pz-vbc.UPF"
 PW = Path(__file__).with_name("pw_that_breaks.py")
 PARTS = [f"dataset.0.{part}" for part in range(4)]
-POSCAR = """Si
-5.40
-1 0 0
-0 1 0
-0 0 1
-Si
-8
-Direct
-0 0 0
-0 0.5 0.5
-0.5 0 0.5
-0.5 0.5 0
-0.25 0.25 0.25
-0.25 0.75 0.75
-0.75 0.25 0.75
-0.75 0.75 0.25
-"""
 needs_pw = pytest.mark.skipif(
     shutil.which("pw.x") is None or not (DEBIAN / PSEUDOPOTENTIAL).is_file(),
     reason="no pw.x with pseudopotentials: apt install quantum-espresso quantum-espresso-data",
@@ -51,8 +30,6 @@ needs_pw = pytest.mark.skipif(
 
 def data(folder: Path, **reference) -> dict:
     """Return four labels of silicon by pw.x, eight atoms, as coarse as it goes: under a second each."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "POSCAR").write_text(POSCAR)
     espresso = {
         "engine": "espresso",
         "pseudopotentials": {"Si": PSEUDOPOTENTIAL},
@@ -64,11 +41,9 @@ def data(folder: Path, **reference) -> dict:
         "command": f"{sys.executable} {PW} {folder}",
     }
     return {
-        "structure": {"file": "POSCAR", "supercell": [1, 1, 1], "relax": False},
+        "structure": {"file": write_poscar(folder, "Si", 5.40), "supercell": [1, 1, 1], "relax": False},
         "reference": reference or espresso,
-        "sampling": {"method": "rattle", "initial": 4, "budget": 4, "tolerance": None},
-        "surrogate": {"model": "linear", "committee": 2, "cutoff": 4.5, "radial": 4, "l_max": 2},
-        "bte": {"mesh": [3, 3, 3], "temperatures": [300]},
+        **one_round(labels=4),
     }
 
 
@@ -193,92 +168,6 @@ class TestWhatIsMissing:
         assert calls(tmp_path) == [0, 1, 2, 3]
 
 
-def copper(folder: Path, cells: int = 6) -> RunConfig:
-    """Return ``cells`` labels of copper by EMT, one FireWork each."""
-    given = data(folder, engine="ase-emt")
-    cell = POSCAR.replace("Si", "Cu").replace("5.40", "3.59").splitlines()[:12]
-    (folder / "POSCAR").write_text("\n".join(cell).replace("\n8\n", "\n4\n"))
-    given["structure"]["supercell"] = [2, 2, 2]
-    given["sampling"] |= {"initial": cells, "budget": cells}
-    return RunConfig.from_mapping(given, folder)
-
-
-class TestManyProcesses:
-    """Workers of their own process at the parts of one round."""
-
-    @pytest.fixture
-    def one_process(self, tmp_path):
-        return pipeline.run_all(copper(tmp_path / "alone"))["results"].kappa.tolist()
-
-    @pytest.fixture
-    def workers(self):
-        started = []
-
-        def start(folder, seconds):
-            script = Path(__file__).with_name("label_worker.py")
-            command = [sys.executable, str(script), str(folder), str(seconds)]
-            started.append(subprocess.Popen(command))
-            return started[-1]
-
-        yield start
-        for process in started:
-            process.kill()
-            process.wait()
-
-    def log(self, folder) -> list[list[str]]:
-        path = folder / "labels"
-        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-
-    def wait_for(self, what, within=120.0):
-        deadline = time.monotonic() + within
-        while not what():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-    def ended(self, folder) -> Counter[str]:
-        return Counter(which for word, which, _ in self.log(folder) if word == "end")
-
-    def finished(self, database, run):
-        def done() -> bool:
-            return statuses(database, run)[0].state == "done"
-
-        self.wait_for(done)
-        kappa = database.runs.get(run).kappa
-        return database.get(kappa).kappa.tolist()
-
-    def test_two_workers_share_the_parts_and_give_the_kappa_of_one_process(
-        self, tmp_path, workers, one_process
-    ):
-        folder = tmp_path / "shared"
-        with open_database(folder, create=True) as database:
-            run = submit(copper(folder), database)
-            both = [workers(folder, 1.0) for _ in range(2)]
-            assert self.finished(database, run) == one_process
-            for process in both:
-                process.terminate()
-                assert process.wait() == 0
-        assert sorted(self.ended(folder).values()) == [1] * 6
-        assert {int(pid) for *_, pid in self.log(folder)} == {process.pid for process in both}
-
-    def test_the_part_of_a_worker_killed_with_9_is_redone_alone_by_the_other(
-        self, tmp_path, workers, one_process
-    ):
-        folder = tmp_path / "killed"
-        with open_database(folder, create=True) as database:
-            run = submit(copper(folder), database)
-            dies = workers(folder, 1000.0)
-            self.wait_for(lambda: self.log(folder))
-            workers(folder, 0.0)
-            self.wait_for(lambda: len(self.ended(folder)) == 5)
-            os.kill(dies.pid, signal.SIGKILL)
-            dies.wait()
-            assert self.finished(database, run) == one_process
-        assert sorted(self.ended(folder).values()) == [1] * 6
-        starts = Counter(which for word, which, _ in self.log(folder) if word == "start")
-        (redone,) = [which for which, count in starts.items() if count > 1]
-        assert redone == self.log(folder)[0][1]
-
-
 def test_a_run_cancelled_while_it_samples_labels_nothing(database, tmp_path, monkeypatch):
     monkeypatch.setattr(AseEmtSettings, "structures_per_task", 1)
     inner = pipeline.perform
@@ -290,9 +179,10 @@ def test_a_run_cancelled_while_it_samples_labels_nothing(database, tmp_path, mon
         return inner(task, *given)
 
     monkeypatch.setattr(pipeline, "perform", perform)
-    run = submit(copper(tmp_path), database)
+    config = copper(tmp_path, **one_round(labels=6))
+    run = submit(config, database)
     work(database)
     found = states(database, run)
     assert found["sampling.0"] == "done"
     assert {found[f"dataset.0.{part}"] for part in range(6)} == {"cancelled"}
-    assert carry_out(database, submit(copper(tmp_path), database)).kappa.reference_calls == 6
+    assert carry_out(database, submit(config, database)).kappa.reference_calls == 6

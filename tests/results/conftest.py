@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from made_up_run import make_documents
 
@@ -15,8 +13,9 @@ def documents() -> dict[str, Document]:
     return make_documents()
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> RunConfig:
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    folder = tmp_path_factory.mktemp("made_up")
     return RunConfig.model_validate(
-        {"structure": {"file": tmp_path / "POSCAR"}, "reference": {"engine": "ase-emt"}}
+        {"structure": {"file": folder / "POSCAR"}, "reference": {"engine": "ase-emt"}}
     )

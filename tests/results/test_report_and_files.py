@@ -14,17 +14,22 @@ from kappa_flow.documents import Dataset, Document, RunConfig
 from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.errors import InputError
 from kappa_flow.results import assemble, figures, files
-from kappa_flow.results.report import formula_html, number, render, value_and_sigma
+from kappa_flow.results.page import formula_html
+from kappa_flow.results.report import number, render, value_and_sigma
 from kappa_flow.results.task_graph import TaskTime, task_graph
 
 Documents = dict[str, Document]
 TASKS = [TaskTime("structure", 0.5), TaskTime("surrogate.1", 90.0, "kept"), TaskTime("bte", 3.0)]
 
 
-@pytest.fixture
-def html(documents: Documents, config: RunConfig) -> str:
-    documents["bte"] = make_conductivity(mesh_converged=False)
-    return render(assemble(config, documents), documents, TASKS)
+@pytest.fixture(scope="module")
+def unconverged() -> Documents:
+    return {**make_documents(), "bte": make_conductivity(mesh_converged=False)}
+
+
+@pytest.fixture(scope="module")
+def html(unconverged: Documents, config: RunConfig) -> str:
+    return render(assemble(config, unconverged), unconverged, TASKS)
 
 
 def test_the_report_loads_nothing_from_anywhere(html: str) -> None:
@@ -47,9 +52,7 @@ def test_headline_and_flags_stand_before_the_first_section(html: str) -> None:
     assert "Not shown to be converged" in top
 
 
-def test_the_report_holds_every_figure_setting_version_and_hash(
-    html: str, documents: Documents, config: RunConfig
-) -> None:
+def test_the_report_holds_every_figure_setting_version_and_hash(html: str, unconverged: Documents) -> None:
     for figure in (
         "Thermal conductivity over temperature", "Phonon dispersion", "Force parity", "Training curves",
         "Cumulative thermal conductivity", "Thermal conductivity over mesh", "Task graph",
@@ -57,7 +60,7 @@ def test_the_report_holds_every_figure_setting_version_and_hash(
         assert f'aria-label="{figure}' in html
     assert "mesh_tolerance: 0.02" in html
     assert "phono3py" in html
-    for document in documents.values():
+    for document in unconverged.values():
         assert document.content_hash in html
     for doi in ("10.7567/1882-0786/ab36bc", "10.1103/PhysRevLett.98.146401", "10.1103/PhysRevB.91.094306"):
         assert doi in html
@@ -73,8 +76,8 @@ def test_the_report_says_what_is_known_of_the_labels(documents: Documents, confi
     assert "rattle 3: no" in text
 
 
-def test_the_same_result_gives_the_same_report(html: str, documents: Documents, config: RunConfig) -> None:
-    assert render(assemble(config, documents), documents, TASKS) == html
+def test_the_same_result_gives_the_same_report(html: str, unconverged: Documents, config: RunConfig) -> None:
+    assert render(assemble(config, unconverged), unconverged, TASKS) == html
 
 
 def test_text_from_outside_cannot_become_markup(documents: Documents, config: RunConfig) -> None:

@@ -13,6 +13,7 @@ from kappa_flow.surrogate.descriptors.classical import NarrowFunctions
 from kappa_flow.surrogate.descriptors.radial import RadialBasis
 from kappa_flow.surrogate.descriptors.symmetry import SymmetryFunctions
 from kappa_flow.surrogate.electrostatics import DipoleInteraction
+from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.weights import Weights
 
@@ -118,3 +119,28 @@ def battered_copper(count, start=0):
         atoms.rattle(0.25, seed=seed)
         images.append(atoms)
     return labelled(images, EMT())
+
+
+def values_of(functions, atoms):
+    """The functions of every atom, (n_atoms, n_functions)."""
+    neighbors = find_neighbors(one(atoms), functions.elements, functions.basis.cutoff)
+    return functions.values(functions.environment(neighbors)).numpy()
+
+
+def moved_slope(value, atoms, place, h):
+    """Central difference of a function of the atoms by one coordinate, ``place`` being (atom, axis)."""
+    plus, minus = atoms.copy(), atoms.copy()
+    plus.positions[place] += h
+    minus.positions[place] -= h
+    return (value(plus) - value(minus)) / (2 * h)
+
+
+def strained_slope(value, atoms, component, h=1e-5):
+    """Central difference of a function of the atoms by one component of a symmetric strain."""
+    strain = np.zeros((3, 3))
+    strain[component] += h / 2
+    strain[component[::-1]] += h / 2
+    ends = [atoms.copy(), atoms.copy()]
+    for sign, end in zip((1, -1), ends, strict=True):
+        end.set_cell(atoms.cell.array @ (np.eye(3) + sign * strain), scale_atoms=True)
+    return (value(ends[0]) - value(ends[1])) / (2 * h)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from ase.neighborlist import neighbor_list
-from surrogate_cases import copper, one, salt
+from surrogate_cases import copper, moved_slope, one, salt, values_of
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate import Potential, train
@@ -15,11 +15,6 @@ from kappa_flow.surrogate.kernels.neighbors import find_neighbors
 
 CUTOFF = 6.0
 L_MAX = 4
-
-
-def values_of(functions, atoms):
-    neighbors = find_neighbors(one(atoms), functions.elements, functions.basis.cutoff)
-    return functions.values(functions.environment(neighbors)).numpy()
 
 
 def narrow(count=2):
@@ -70,17 +65,11 @@ def test_design_rows_are_the_derivatives_of_the_functions():
     functions, atoms = narrow(), salt()
     neighbors = find_neighbors(one(atoms), functions.elements, CUTOFF)
     rows = functions.force_rows(neighbors, functions.environment(neighbors)).view(8, 3, 2, -1).numpy()
-    h = 1e-5
-    for atom, axis in itertools.product((0, 5), (0, 2)):
-        moved = []
-        for sign in (1, -1):
-            copy = atoms.copy()
-            copy.positions[atom, axis] += sign * h
-            moved.append(values_of(functions, copy))
-        slope = (moved[0] - moved[1]) / (2 * h)
+    for place in itertools.product((0, 5), (0, 2)):
+        slope = moved_slope(lambda moved: values_of(functions, moved), atoms, place, 1e-5)
         expected = [-slope[atoms.numbers == number].sum(0) for number in (11, 17)]
         # h² times third derivatives of order 10, and rounding 1e-13/h.
-        assert np.allclose(rows[atom, axis], expected, atol=1e-7)
+        assert np.allclose(rows[place], expected, atol=1e-7)
 
 
 def test_they_train_and_load_like_the_others():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from surrogate_cases import battered_copper, copper, one, salt, salt_functions
+from surrogate_cases import battered_copper, copper, one, salt, salt_functions, strained_slope
 
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.surrogate import train
@@ -32,20 +32,10 @@ def trained(data):
     return train(data, SMALL, test=battered_copper(6, start=100))
 
 
-def strained(values_of, h=1e-5):
+def strained(values_of):
     """Central differences of a function of the atoms under the six strains, components last."""
-    atoms, slopes = salt(), []
-    for i, j in zip(FIRST, SECOND, strict=True):
-        strain = np.zeros((3, 3))
-        strain[i, j] += h / 2
-        strain[j, i] += h / 2
-        pulled = []
-        for sign in (1, -1):
-            copy = atoms.copy()
-            copy.set_cell(atoms.cell.array @ (np.eye(3) + sign * strain), scale_atoms=True)
-            pulled.append(values_of(copy))
-        slopes.append((pulled[0] - pulled[1]) / (2 * h))
-    return torch.stack(slopes, -1)
+    components = zip(FIRST, SECOND, strict=True)
+    return torch.stack([strained_slope(values_of, salt(), component) for component in components], -1)
 
 
 def test_virial_rows_are_the_strain_derivatives_of_the_energy_rows():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from surrogate_cases import batch, one, random_potential, salt, salt_functions
+from surrogate_cases import batch, moved_slope, one, random_potential, salt, salt_functions, strained_slope
 
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate import Potential
@@ -29,31 +29,18 @@ def energy(potential, atoms):
 
 
 def test_forces_are_minus_the_gradient(potential):
-    atoms, h = salt(), 1e-4
-    forces = potential.predict(one(atoms)).forces
-    for atom, axis in ((0, 0), (3, 2), (6, 1)):
-        plus, minus = atoms.copy(), atoms.copy()
-        plus.positions[atom, axis] += h
-        minus.positions[atom, axis] -= h
-        slope = (energy(potential, plus) - energy(potential, minus)) / (2 * h)
+    forces = potential.predict(one(salt())).forces
+    for place in ((0, 0), (3, 2), (6, 1)):
+        slope = moved_slope(lambda moved: energy(potential, moved), salt(), place, 1e-4)
         # h² times a third derivative of order 10.
-        assert forces[atom, axis] == pytest.approx(-slope, abs=1e-6)
+        assert forces[place] == pytest.approx(-slope, abs=1e-6)
 
 
 def test_stress_is_the_strain_derivative_over_the_volume(potential):
-    atoms, h = salt(), 1e-5
-    stress = potential.predict(one(atoms)).stresses[0]
-    for i, j in ((0, 0), (1, 2), (0, 1)):
-        strain = np.zeros((3, 3))
-        strain[i, j] += h / 2
-        strain[j, i] += h / 2
-        pulled = []
-        for sign in (1, -1):
-            copy = atoms.copy()
-            copy.set_cell(atoms.cell.array @ (np.eye(3) + sign * strain), scale_atoms=True)
-            pulled.append(energy(potential, copy))
-        slope = (pulled[0] - pulled[1]) / (2 * h) / atoms.get_volume()
-        assert stress[i, j] == pytest.approx(slope, abs=1e-7)
+    stress = potential.predict(one(salt())).stresses[0]
+    for component in ((0, 0), (1, 2), (0, 1)):
+        slope = strained_slope(lambda strained: energy(potential, strained), salt(), component)
+        assert stress[component] == pytest.approx(slope / salt().get_volume(), abs=1e-7)
 
 
 def test_translation_rotation_permutation_and_choice_of_cell_change_nothing(potential):

@@ -7,18 +7,13 @@ from ase.build import bulk
 from ase.neighborlist import neighbor_list
 from numpy.polynomial import legendre
 from scipy.special import sph_harm_y
-from surrogate_cases import one, salt, salt_functions
+from surrogate_cases import moved_slope, one, salt, salt_functions, values_of
 
 from kappa_flow.errors import InputError
 from kappa_flow.surrogate.descriptors.harmonics import real_spherical_harmonics
 from kappa_flow.surrogate.descriptors.radial import RadialBasis
 from kappa_flow.surrogate.fitting.force_rows import force_rows
 from kappa_flow.surrogate.kernels.neighbors import find_neighbors
-
-
-def values_of(functions, atoms):
-    neighbors = find_neighbors(one(atoms), functions.elements, functions.basis.cutoff)
-    return functions.values(functions.environment(neighbors)).numpy()
 
 
 def triplet_sum(functions, atoms):
@@ -141,16 +136,10 @@ def test_design_rows_are_the_derivatives_of_the_functions(angular, pairs):
     functions, atoms = salt_functions(angular=angular, pairs=pairs), salt()
     neighbors = find_neighbors(one(atoms), functions.elements, 6.0)
     rows = force_rows(functions, neighbors, functions.environment(neighbors)).view(8, 3, 2, -1).numpy()
-    h = 1e-5
-    for atom, axis in itertools.product((0, 5), (0, 2)):
-        moved = []
-        for sign in (1, -1):
-            copy = atoms.copy()
-            copy.positions[atom, axis] += sign * h
-            moved.append(values_of(functions, copy))
-        slope = (moved[0] - moved[1]) / (2 * h)
+    for place in itertools.product((0, 5), (0, 2)):
+        slope = moved_slope(lambda moved: values_of(functions, moved), atoms, place, 1e-5)
         expected = [-slope[atoms.numbers == number].sum(0) for number in (11, 17)]
-        assert np.allclose(rows[atom, axis], expected, atol=1e-8)
+        assert np.allclose(rows[place], expected, atol=1e-8)
 
 
 def test_an_unknown_element_is_refused():

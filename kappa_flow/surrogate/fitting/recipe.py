@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -74,17 +74,18 @@ class Recipe:
         cutoff : float
             Å, decided by now.
         """
-        if is_diverse(learned, settings):
-            return cls._diverse(learned, settings, cutoff)
-        return cls._crystal(settings)
+        diverse = is_diverse(learned, settings)
+        found = cls._diverse(learned, settings, cutoff) if diverse else cls._crystal(settings)
+        asked = {name: getattr(settings, name) for name in ("inputs", "iterations", "energy_weight")}
+        return replace(found, **{name: value for name, value in asked.items() if value is not None})
 
     @classmethod
     def _crystal(cls, settings: SurrogateSettings) -> Self:
         return cls(
-            inputs=settings.inputs or 32,
+            inputs=32,
             hidden=settings.hidden,
-            iterations=10 if settings.iterations is None else settings.iterations,
-            energy_weight=1.0 if settings.energy_weight is None else settings.energy_weight,
+            iterations=10,
+            energy_weight=1.0,
             stress_weight=settings.stress_weight,
             per_root_atoms=False,
             sample=8,
@@ -106,10 +107,10 @@ class Recipe:
         per_input = 12.0 * len(learned.numbers) * slots
         most = max(8, int(JACOBIAN_MEMORY * 2**30 / per_input))
         return cls(
-            inputs=settings.inputs or min(128, most),
+            inputs=min(128, most),
             hidden=settings.hidden or (32,),
-            iterations=400 if settings.iterations is None else settings.iterations,
-            energy_weight=20.0 if settings.energy_weight is None else settings.energy_weight,
+            iterations=400,
+            energy_weight=20.0,
             stress_weight=settings.stress_weight,
             per_root_atoms=True,
             sample=64,

@@ -10,17 +10,14 @@ import sysconfig
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.structures import Structures
 from kappa_flow.surrogate.descriptors.harmonics import norm_of
 from kappa_flow.surrogate.descriptors.radial import CUTOFF_FUNCTIONS
 from kappa_flow.surrogate.descriptors.symmetry import SymmetryFunctions
-from kappa_flow.surrogate.kernels.bins import Bins
-from kappa_flow.surrogate.kernels.neighbors import places_of
+from kappa_flow.surrogate.kernels.device import DeviceKernel
 
 WARP: Final = 32
 TILE: Final = 1024
@@ -37,7 +34,7 @@ def can_compile() -> bool:
     )
 
 
-class TritonKernel:
+class TritonKernel(DeviceKernel):
     """Values and forces of ranges of centres; the loops over pairs are those of `triton_pairs`.
 
     Forces are summed by each atom over its own and its reversed pairs, in a fixed order, so that the same
@@ -53,15 +50,12 @@ class TritonKernel:
         A CUDA device, or the CPU under Triton's interpreter.
     """
 
+    functions: SymmetryFunctions
+
     def __init__(
         self, functions: SymmetryFunctions, structures: Structures, models: int, device: str
     ) -> None:
-        self.functions = functions
-        self.species = torch.tensor(places_of(structures.numbers, functions.elements), device=device)
-        self.bins = Bins.of(structures, functions.basis.cutoff)
-        self._forces = torch.zeros(len(self.species), models, 3, dtype=torch.float64, device=device)
-        self._virials = torch.zeros(len(self.species), 3, 3, dtype=torch.float64, device=device)
-        self._structures = len(structures)
+        super().__init__(functions, structures, models, device)
         basis = functions.basis
         self._basis = self._forces.new_tensor([basis.eta, basis.cutoff, *basis.centers])
         self._table = self._forces.new_tensor(recursion(functions.l_max))
@@ -163,19 +157,6 @@ class TritonKernel:
             )
         torch.mean(virials, 2, out=mean)
         self._virials[self._first : self._first + atoms] += mean
-
-    @property
-    def forces(self) -> FloatArray:
-        """(n_models, n_atoms, 3)."""
-        found: FloatArray = self._forces.transpose(0, 1).cpu().numpy()
-        return found
-
-    @property
-    def virials(self) -> FloatArray:
-        """Σ_ij r_ij ⊗ dE_i/dr_ij of each structure, (n_structures, 3, 3)."""
-        found: FloatArray = np.zeros((self._structures, 3, 3))
-        np.add.at(found, self.bins.owner, self._virials.cpu().numpy())
-        return found
 
 
 def power_of_two(count: int) -> int:
