@@ -184,13 +184,14 @@ def _forces(work: Work) -> ForceSets:
     settings = work.config.forces
     reference = work.bench.reference
     if settings.source == "reference" and reference is not None:
-        return forces.evaluate(cells, reference, reference.identity, work.bench.progress)
+        found = forces.evaluate(cells, reference, reference.identity, work.bench.progress)
+        return found.model_copy(update={"force_noise": forces.noise(cells, found, reference)})
     (name,) = latest(list(work.documents), "surrogate")
     trained = work.get(name if work.task.round is None else f"surrogate.{work.round}", SurrogateDocument)
     if cells.fc2 is not None and not trained.knows(len(cells.fc2.numbers)):
         cells = cells.model_copy(update={"fc2": None})
     potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
-    return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
+    return forces.evaluate(cells, potential, "surrogate", work.bench.progress, halved=True)
 
 
 def _force_constants(work: Work) -> ForceConstants:
@@ -207,7 +208,9 @@ def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
     constants, progress = work.get(own.name, ForceConstants), work.bench.progress
     if work.task.mesh is not None:
         return _bte_mesh(work, work.task.mesh, constants)
-    settings = work.config.bte if work.task.round is None else bte.modest(work.config.bte)
+    settings = work.config.bte
+    if work.task.round is not None:
+        settings, constants = bte.modest(settings), constants.model_copy(update={"variants": ()})
     names = meshes_of(list(work.documents)) if work.task.round is None else []
     solved = [work.get(name, SolvedMesh) for name in names]
     return bte.solve(work.crystal, constants, settings, progress, solved)

@@ -82,8 +82,11 @@ class Evidence:
         if self.dataset is not None:
             return self.dataset.reference_calls
         relaxation = 0 if self.crystal.relaxation is None else self.crystal.relaxation.calls
-        return relaxation + sum(
-            len(part.forces) + 1 for part in (self.forces.fc3, self.forces.fc2) if part is not None
+        noise = 0 if self.forces.force_noise is None else self.forces.force_noise.n_cells
+        return (
+            relaxation
+            + noise
+            + sum(len(part.forces) + 1 for part in (self.forces.fc3, self.forces.fc2) if part is not None)
         )
 
 

@@ -197,15 +197,15 @@ def _labels(evidence: Evidence | Learned) -> Iterator[Flag]:
 
 def _reference(evidence: Evidence | Learned) -> Iterator[Flag]:
     data = evidence.dataset
-    if data is None:
-        return
-    if data.left_out:
+    if data is not None and data.left_out:
         yield Flag(
             name="structures-left-out",
             message=f"the reference did not converge on {len(data.left_out)} of "
             f"{len(data) + len(data.left_out)} structures, which were left out: {data.left_out[0]}",
         )
-    noise = data.force_noise
+    noise = None if data is None else data.force_noise
+    if isinstance(evidence, Evidence) and evidence.surrogate is None:
+        noise = evidence.forces.force_noise
     if noise is not None and noise.rms > NOISE_LIMIT:
         yield Flag(
             name="noisy-forces",
