@@ -10,6 +10,7 @@ import numpy as np
 
 from kappa_flow import (
     bte,
+    convergence,
     dataset,
     displacements,
     force_constants,
@@ -178,7 +179,8 @@ def _displacements(work: Work) -> Displacements:
 
 
 def _forces(work: Work) -> ForceSets:
-    if (tried := work.last_trial(ForceSets)) is not None:
+    automatic = work.task.round is None and work.config.displacements.automatic
+    if not automatic and (tried := work.last_trial(ForceSets)) is not None:
         return tried
     cells = work.get("displacements", Displacements)
     settings = work.config.forces
@@ -191,14 +193,25 @@ def _forces(work: Work) -> ForceSets:
     if cells.fc2 is not None and not trained.knows(len(cells.fc2.numbers)):
         cells = cells.model_copy(update={"fc2": None})
     potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
+    if automatic:
+        return _converged(work, potential, fc2_cells=cells.fc2 is not None)
     return forces.evaluate(cells, potential, "surrogate", work.bench.progress, halved=True)
 
 
+def _converged(work: Work, potential: surrogate.Potential, *, fc2_cells: bool) -> ForceSets:
+    polar = work.find("input.polar", PolarTensors)
+    found = convergence.converge(
+        work.crystal, potential, work.config, polar, work.bench.progress, fc2_cells=fc2_cells
+    )
+    return found.forces.model_copy(update={"displacements": found.displacements, "convergence": found.curves})
+
+
 def _force_constants(work: Work) -> ForceConstants:
-    if (tried := work.last_trial(ForceConstants)) is not None:
+    automatic = work.task.round is None and work.config.displacements.automatic
+    if not automatic and (tried := work.last_trial(ForceConstants)) is not None:
         return tried
-    cells = work.get("displacements", Displacements)
     found = work.get(replace(work.task, stage="forces").name, ForceSets)
+    cells = found.displacements or work.get("displacements", Displacements)
     polar = work.find("input.polar", PolarTensors)
     return force_constants.solve(work.crystal, cells, found, work.config.force_constants, polar)
 

@@ -6,7 +6,9 @@ from typing import Annotated, ClassVar
 
 from kappa_flow.arrays import FloatArray, Shape
 from kappa_flow.documents.base import Document, Part
+from kappa_flow.documents.convergence import Convergence
 from kappa_flow.documents.dataset import ForceNoise
+from kappa_flow.documents.displacements import Displacements
 
 
 class CellForces(Part):
@@ -36,5 +38,9 @@ class ForceSets(Document):
     """Where they were computed: ``cpu``, ``cuda:0`` …"""
     fc3: CellForces
     fc2: CellForces | None = None
+    displacements: Displacements | None = None
+    """The cells these are the forces of, where ``displacements: auto`` chose others than the stage made."""
+    convergence: tuple[Convergence, ...] = ()
+    """How κ moved with what ``auto`` chose."""
     force_noise: ForceNoise | None = None
     """Of a reference that computed these forces; None where it was not measured."""

@@ -41,6 +41,8 @@ def solve(
     force_sets: ForceSets,
     settings: ForceConstantsSettings,
     polar: PolarTensors | None,
+    *,
+    varied: bool = True,
 ) -> ForceConstants:
     """Return fc2 and fc3 in phono3py's compact form.
 
@@ -60,6 +62,8 @@ def solve(
     settings : ForceConstantsSettings
     polar : PolarTensors or None
         Put onto the crystal's primitive cell here.
+    varied : bool
+        Whether variants for the error budget are made.
 
     Returns
     -------
@@ -86,14 +90,14 @@ def solve(
     solver = _Solver(phono3py_of(box), displacements, settings.symmetrize, larger)
     raw, final = solver.run(force_sets.fc3.forces, None if force_sets.fc2 is None else force_sets.fc2.forces)
     fc2, fc3 = solver.found()
-    shorter = solver.shortened(placed)
+    shorter = solver.shortened(placed) if varied else []
     member_fc2, member_fc3 = _members(solver, force_sets, fc2.shape, fc3.shape)
     return ForceConstants(
         fc2=fc2,
         fc3=fc3,
         member_fc2=member_fc2,
         member_fc3=member_fc3,
-        variants=(*shorter, *variants(displacements, force_sets, solver.make)),
+        variants=(*shorter, *variants(displacements, force_sets, solver.make)) if varied else (),
         polar=placed,
         raw=raw,
         final=final,

@@ -59,10 +59,11 @@ class Evidence:
         KeyError
             When a stage that every run has is missing.
         """
+        forces = _get(documents, "forces", ForceSets)
         return cls(
             crystal=_get(documents, "structure", Crystal),
-            displacements=_get(documents, "displacements", Displacements),
-            forces=_get(documents, "forces", ForceSets),
+            displacements=forces.displacements or _get(documents, "displacements", Displacements),
+            forces=forces,
             force_constants=_get(documents, "force_constants", ForceConstants),
             conductivity=_get(documents, "bte", Conductivity),
             dataset=_last_round(documents, "dataset", Dataset),

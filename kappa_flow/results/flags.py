@@ -24,6 +24,7 @@ CONTRADICTS: Final = frozenset(
         "surrogate-uncertain",
         "force-constants-drift",
         "kappa-not-settled",
+        "displacements-not-converged",
     }
 )
 """Flags that stand against calling κ converged."""
@@ -185,6 +186,17 @@ def _carried(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
+def _displacements(evidence: Evidence) -> Iterator[Flag]:
+    for curve in evidence.forces.convergence:
+        if not curve.converged:
+            yield Flag(
+                name="displacements-not-converged",
+                message=f"{curve.parameter}: auto ended at {curve.chosen:g} Å with κ still changing by "
+                f"{curve.change:.1%}, more than displacements.tolerance {curve.tolerance:.1%}. "
+                "Give more labelled structures: the potential is not smooth enough",
+            )
+
+
 def _labels(evidence: Evidence | Learned) -> Iterator[Flag]:
     if evidence.dataset is not None and evidence.dataset.reference_calls == 0:
         yield Flag(
@@ -261,6 +273,7 @@ _CHECKS: Final[tuple[Callable[[Evidence], Iterator[Flag]], ...]] = (
     _residual,
     _extrapolating,
     _carried,
+    _displacements,
     _labels,
     _reference,
 )

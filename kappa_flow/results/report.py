@@ -82,6 +82,10 @@ def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Se
         surrogate=_surrogate(document),
         phonons=_phonons(document),
         rounds=_rounds(document),
+        convergence=[
+            {"drawn": Markup(figures.kappa_over_setting(curve)), "curve": curve}  # noqa: S704 - drawn here
+            for curve in evidence.forces.convergence
+        ],
         settings=yaml.safe_dump(document.settings, sort_keys=False, allow_unicode=True),
         references=REFERENCES,
         total=duration(sum(task.seconds or 0.0 for task in tasks)) if tasks else None,

@@ -68,7 +68,9 @@ def test_cutting_the_force_constants_tells_the_error_of_a_small_box() -> None:
     crystal = copper()
     found = constants(crystal)
     larger = copper(2, fc2_supercell=3)
-    finer = SETTINGS.model_copy(update={"mesh": (5, 5, 5)})  # 3×3×3 says little of what lies between its points
+    finer = SETTINGS.model_copy(
+        update={"mesh": (5, 5, 5)}
+    )  # 3×3×3 says little of what lies between its points
     error = plain_kappa(found, crystal, finer) - plain_kappa(constants(larger), larger, finer)
     estimate = sigma(bte.solve(crystal, only("supercell", found), finer), "supercell")
     # an order of magnitude, not more: a third to three times the error of fc2 of 32 atoms
