@@ -75,11 +75,26 @@ def generate(crystal: Crystal, settings: DisplacementsSettings) -> Displacements
         )
     return Displacements(
         method=settings.method,
-        distance=settings.distance,
-        pair_cutoff=settings.pair_cutoff,
+        distance=settings.length,
+        pair_cutoff=settings.cutoff,
         fc3=_cells(work.supercell, work.dataset, _both_atoms(work), work.supercells_with_displacements),
         fc2=fc2,
     )
+
+
+def pair_distances(cells: DisplacedCells) -> FloatArray:
+    """Return the distances (Å) from the atoms of the first primitive cell displaced to all others, by shell.
+
+    The first is 0: an atom displaced twice. Distances that differ by less than 0.01 Å are one.
+    """
+    pattern = json.loads(cells.pattern_json)
+    firsts = [atom["number"] for atom in pattern["first_atoms"]] if "first_atoms" in pattern else [0]
+    scaled = cells.equilibrium @ np.linalg.inv(cells.cell)
+    offsets = np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, -1).T
+    apart = scaled[firsts, None] - scaled[None]
+    vectors = ((apart - np.rint(apart))[:, :, None] + offsets) @ cells.cell
+    lengths = np.sort(np.linalg.norm(vectors, axis=-1).min(axis=-1).ravel())
+    return np.asarray(lengths[np.concatenate([[True], np.diff(lengths) > 0.01])])
 
 
 def count(crystal: Crystal, settings: DisplacementsSettings) -> CellCount:
@@ -97,15 +112,15 @@ def count(crystal: Crystal, settings: DisplacementsSettings) -> CellCount:
 def _displaced(crystal: Crystal, settings: DisplacementsSettings) -> Phono3py:
     work = phono3py_of(crystal)
     nearest = _nearest_neighbours(work.supercell)
-    if settings.distance > 0.25 * nearest:
+    if settings.length > 0.25 * nearest:
         raise InputError(
-            f"displacements.distance {settings.distance} Å",
+            f"displacements.distance {settings.length} Å",
             f"the nearest neighbours are {nearest:.2f} Å apart",
             "Finite differences want about 0.03 Å",
         )
     options: dict[str, Any] = {
-        "distance": settings.distance,
-        "cutoff_pair_distance": settings.pair_cutoff,
+        "distance": settings.length,
+        "cutoff_pair_distance": settings.cutoff,
     }
     if settings.method == "random":
         options["number_of_snapshots"] = settings.count or "auto"

@@ -6,14 +6,20 @@ import numpy as np
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Displacements, Evaluation, ForceSets
+from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.displacements import DisplacedCells
 from kappa_flow.documents.force_sets import CellForces
 from kappa_flow.errors import WorkError
-from kappa_flow.protocols import ForceModel, Progress, Trusting, quiet
+from kappa_flow.protocols import ForceModel, Progress, Reference, Trusting, quiet
 
 
 def evaluate(
-    displacements: Displacements, model: ForceModel, source: str, progress: Progress = quiet
+    displacements: Displacements,
+    model: ForceModel,
+    source: str,
+    progress: Progress = quiet,
+    *,
+    halved: bool = False,
 ) -> ForceSets:
     """Return the forces on all displaced supercells.
 
@@ -28,6 +34,8 @@ def evaluate(
     source : str
         ``surrogate`` or the identity of the reference, kept on the document.
     progress : Progress
+    halved : bool
+        Whether forces of half the displacements are wanted too: another call of the model for every cell.
 
     Returns
     -------
@@ -39,12 +47,22 @@ def evaluate(
     WorkError
         When the forces have a wrong shape or are not finite.
     """
-    fc3 = _of(displacements.fc3, model, "fc3", progress)
-    fc2 = None if displacements.fc2 is None else _of(displacements.fc2, model, "fc2", progress)
+    fc3 = _of(displacements.fc3, model, "fc3", progress, halved=halved)
+    fc2 = None
+    if displacements.fc2 is not None:
+        fc2 = _of(displacements.fc2, model, "fc2", progress, halved=halved)
     return ForceSets(source=source, device=str(getattr(model, "device", "cpu")), fc3=fc3, fc2=fc2)
 
 
-def _of(cells: DisplacedCells, model: ForceModel, name: str, progress: Progress) -> CellForces:
+def noise(displacements: Displacements, found: ForceSets, reference: Reference) -> ForceNoise | None:
+    """Return how far the reference's forces on the fc3 cells are from its own at tighter settings."""
+    forces = np.concatenate([found.fc3.forces, np.zeros_like(found.fc3.residual)[None]]) + found.fc3.residual
+    return reference.force_noise(displacements.fc3.structures.geometry(), forces.reshape(-1, 3))
+
+
+def _of(
+    cells: DisplacedCells, model: ForceModel, name: str, progress: Progress, *, halved: bool
+) -> CellForces:
     structures = cells.structures
     evaluation = model.evaluate(structures, progress)
     shape = (len(structures), len(cells.numbers), 3)
@@ -53,8 +71,16 @@ def _of(cells: DisplacedCells, model: ForceModel, name: str, progress: Progress)
         forces=forces[:-1] - forces[-1],
         residual=forces[-1],
         member_forces=_members(evaluation, shape, name),
+        halved_forces=_halved(cells, model, progress) if halved else None,
         extrapolation=_extrapolation(cells, model, progress),
     )
+
+
+def _halved(cells: DisplacedCells, model: ForceModel, progress: Progress) -> FloatArray:
+    structures = cells.scaled(0.5).structures
+    found = model.evaluate(structures, progress)
+    forces = _checked(found.forces, (len(structures), len(cells.numbers), 3), "halved displacements'")
+    return np.asarray(forces[:-1] - forces[-1])
 
 
 def _members(evaluation: Evaluation, shape: tuple[int, int, int], name: str) -> FloatArray | None:

@@ -164,9 +164,9 @@ def needs(task: Task, names: list[str]) -> list[str]:
     if task == Task("bte"):
         wanted["bte"] += meshes_of(names)
     if task.round is None and task.stage == "forces":
-        wanted["forces"] = ["structure", "displacements", *latest(names, "surrogate")]
+        wanted["forces"] = ["structure", "displacements", *latest(names, "surrogate"), "input.polar"]
     if task.round is None and task.stage in TRIAL[:2] and latest(names, task.stage):
-        wanted[task.stage] = [*latest(names, task.stage), *latest(names, "bte")]
+        wanted[task.stage] += [*latest(names, task.stage), *latest(names, "bte")]
     return [name for name in wanted[task.stage] if name in names]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from kappa_flow import (
     bte,
+    convergence,
     dataset,
     displacements,
     force_constants,
@@ -178,26 +179,39 @@ def _displacements(work: Work) -> Displacements:
 
 
 def _forces(work: Work) -> ForceSets:
-    if (tried := work.last_trial(ForceSets)) is not None:
+    automatic = work.task.round is None and work.config.displacements.automatic
+    if not automatic and (tried := work.last_trial(ForceSets)) is not None:
         return tried
     cells = work.get("displacements", Displacements)
     settings = work.config.forces
     reference = work.bench.reference
     if settings.source == "reference" and reference is not None:
-        return forces.evaluate(cells, reference, reference.identity, work.bench.progress)
+        found = forces.evaluate(cells, reference, reference.identity, work.bench.progress)
+        return found.model_copy(update={"force_noise": forces.noise(cells, found, reference)})
     (name,) = latest(list(work.documents), "surrogate")
     trained = work.get(name if work.task.round is None else f"surrogate.{work.round}", SurrogateDocument)
     if cells.fc2 is not None and not trained.knows(len(cells.fc2.numbers)):
         cells = cells.model_copy(update={"fc2": None})
     potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
-    return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
+    if automatic:
+        return _converged(work, potential, fc2_cells=cells.fc2 is not None)
+    return forces.evaluate(cells, potential, "surrogate", work.bench.progress, halved=True)
+
+
+def _converged(work: Work, potential: surrogate.Potential, *, fc2_cells: bool) -> ForceSets:
+    polar = work.find("input.polar", PolarTensors)
+    found = convergence.converge(
+        work.crystal, potential, work.config, polar, work.bench.progress, fc2_cells=fc2_cells
+    )
+    return found.forces.model_copy(update={"displacements": found.displacements, "convergence": found.curves})
 
 
 def _force_constants(work: Work) -> ForceConstants:
-    if (tried := work.last_trial(ForceConstants)) is not None:
+    automatic = work.task.round is None and work.config.displacements.automatic
+    if not automatic and (tried := work.last_trial(ForceConstants)) is not None:
         return tried
-    cells = work.get("displacements", Displacements)
     found = work.get(replace(work.task, stage="forces").name, ForceSets)
+    cells = found.displacements or work.get("displacements", Displacements)
     polar = work.find("input.polar", PolarTensors)
     return force_constants.solve(work.crystal, cells, found, work.config.force_constants, polar)
 
@@ -207,7 +221,9 @@ def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
     constants, progress = work.get(own.name, ForceConstants), work.bench.progress
     if work.task.mesh is not None:
         return _bte_mesh(work, work.task.mesh, constants)
-    settings = work.config.bte if work.task.round is None else bte.modest(work.config.bte)
+    settings = work.config.bte
+    if work.task.round is not None:
+        settings, constants = bte.modest(settings), constants.model_copy(update={"variants": ()})
     names = meshes_of(list(work.documents)) if work.task.round is None else []
     solved = [work.get(name, SolvedMesh) for name in names]
     return bte.solve(work.crystal, constants, settings, progress, solved)

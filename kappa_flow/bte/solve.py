@@ -22,12 +22,11 @@ from kappa_flow.bte.scatterers import told
 from kappa_flow.bte.spectra import bands
 from kappa_flow.bte.spectral import spectral_kappa
 from kappa_flow.bte.transport import conduct, loaded
+from kappa_flow.bte.variations import IMAGINARY, variations
 from kappa_flow.documents import Conductivity, Crystal, ForceConstants, SolvedMesh
 from kappa_flow.documents.sections import BteSettings
 from kappa_flow.protocols import Progress, quiet
 
-_IMAGINARY = -0.05
-"""Frequencies below this (THz, negative where imaginary) count as imaginary modes; above it is noise at Γ."""
 _MEMBER_DIVISIONS = 9
 _MODEST_DIVISIONS = 7
 
@@ -71,7 +70,8 @@ def solve(
     spectrum = bands(work, crystal.symprec)
     modes, at = _resolved(work, final.modes, settings, progress), nearest(settings)
     spectral = spectral_kappa(work, modes, at)
-    spread = _members(work, force_constants, settings, refined, progress)
+    mesh = _member_mesh(work, refined.final.mesh, settings)
+    spread = _members(work, force_constants, mesh, settings, refined, progress)
     return Conductivity(
         method=settings.method,
         temperatures=settings.temperature_list,
@@ -84,6 +84,9 @@ def solve(
         member_kappa=spread.kappa,
         member_mesh=spread.mesh,
         member_mean_kappa=spread.mean,
+        variations=variations(
+            work, force_constants, capped(work, mesh, _MODEST_DIVISIONS), _in_rta(settings), progress
+        ),
         **_extremes(modes["frequency"], spectrum.frequencies),
         bands=spectrum,
         mean_free_paths=mean_free_paths(modes, at),
@@ -126,9 +129,17 @@ class _Spread:
     mean: FloatArray | None = None
 
 
+def _member_mesh(work: Phono3py, final: Mesh, settings: BteSettings) -> Mesh:
+    """Return the mesh for κ of the committee members."""
+    if settings.member_mesh is not None:
+        return checked(work, settings.member_mesh, "bte.member_mesh")
+    return capped(work, final, _MEMBER_DIVISIONS)
+
+
 def _members(
     work: Phono3py,
     force_constants: ForceConstants,
+    mesh: Mesh,
     settings: BteSettings,
     refined: Refined,
     progress: Progress,
@@ -137,10 +148,6 @@ def _members(
     fc2, fc3 = force_constants.member_fc2, force_constants.member_fc3
     if fc2 is None or fc3 is None:
         return _Spread()
-    if settings.member_mesh is None:
-        mesh = capped(work, refined.final.mesh, _MEMBER_DIVISIONS)
-    else:
-        mesh = checked(work, settings.member_mesh, "bte.member_mesh")
     cheap = _in_rta(settings)
     mean = refined.on(mesh) if settings.method == "rta" else None
     if mean is None:
@@ -158,7 +165,7 @@ def _extremes(mesh: FloatArray, path: FloatArray) -> dict[str, Any]:
     return {
         "max_frequency": float(found.max()),
         "min_frequency": float(found.min()),
-        "imaginary_modes": int((found < _IMAGINARY).sum()),
+        "imaginary_modes": int((found < IMAGINARY).sum()),
     }
 
 

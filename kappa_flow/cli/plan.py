@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kappa_flow import bte, displacements, graph, pipeline, sampling, structure
+from kappa_flow import bte, displacements, force_constants, graph, pipeline, sampling, structure
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
@@ -92,12 +92,13 @@ def plan(config: RunConfig) -> Plan:
 
 def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
     """Return the reference calculations expected, by purpose."""
-    if config.forces.source == "reference":
-        return {"displaced supercells": _with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells)}
-    if config.sampling_method == "none":
-        return {}
     noise = 0 if config.reference is None else config.reference.noise_calls
-    calls = sampling.reference_calls(crystal, config.sampling)
+    if config.forces.source == "reference":
+        calls = {"displaced supercells": _with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells)}
+    elif config.sampling_method == "none":
+        return {}
+    else:
+        calls = sampling.reference_calls(crystal, config.sampling)
     return calls | ({"noise of the forces": noise} if noise else {})
 
 
@@ -128,6 +129,7 @@ def memory(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, i
     return {
         "fc2 and fc3": one,
         "fc2 and fc3 of all members": one * members if members > 1 else 0,
+        "fc2 and fc3 made otherwise, for the error budget": one * force_constants.VARIANTS,
         "forces of all members" if members > 1 else "forces": BYTES * 3 * rows * members,
         "batch of force evaluations (forces.memory)": round(config.forces.memory * 2**30)
         if members > 1

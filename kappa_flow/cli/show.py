@@ -33,5 +33,8 @@ def show(
     if not isinstance(document, KappaDocument):
         show_training(document)
         return
+    from kappa_flow.results.error_budget import budget_rows
+
     show_kappa(document)
+    typer.echo("; ".join(f"{name}: {value}" for name, value in budget_rows(document)))
     typer.echo(document.error_budget.assumptions)

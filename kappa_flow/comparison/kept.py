@@ -139,7 +139,7 @@ def _kept(document: KappaDocument, crystal: Crystal, constants: ForceConstants) 
         crystal=crystal,
         fc2_supercell=larger,
         fc3_supercell=crystal.supercell,
-        constants=constants.model_copy(update={"member_fc2": None, "member_fc3": None}),
+        constants=constants.model_copy(update={"member_fc2": None, "member_fc3": None, "variants": ()}),
         settings=settings,
         mesh=document.mesh,
     )

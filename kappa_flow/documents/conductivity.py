@@ -10,6 +10,7 @@ from kappa_flow.arrays import FloatArray, NamedArrays, Shape
 from kappa_flow.documents.base import Document, Part
 from kappa_flow.documents.linewidths import lifetimes
 from kappa_flow.documents.mesh_extrapolation import Extrapolation, extrapolate
+from kappa_flow.documents.variants import Variations
 
 
 class MeshPoint(Part):
@@ -76,6 +77,8 @@ class Conductivity(Document):
     member_mesh: tuple[int, int, int] | None = None
     member_mean_kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")] | None = None
     """κ of the committee's mean force constants on ``member_mesh``."""
+    variations: Variations | None = None
+    """What κ would be with force constants made otherwise; None where there are none."""
     max_frequency: float
     """THz."""
     imaginary_modes: int

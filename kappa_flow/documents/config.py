@@ -53,6 +53,11 @@ class RunConfig(Settings):
             raise ValueError(
                 f"sampling.method: {self.sampling.method} needs a reference section to label its structures"
             )
+        if self.forces.source == "reference" and self.displacements.automatic:
+            raise ValueError(
+                "displacements: auto needs a surrogate; by brute force every value tried would take all "
+                "reference calculations again"
+            )
         if not self.wants_kappa and self.sampling.selection == "displaced-cells":
             raise ValueError(
                 "sampling.selection: displaced-cells needs the displaced cells of κ, and forces.source: none "

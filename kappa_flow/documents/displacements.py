@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import json
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
@@ -30,6 +31,19 @@ class DisplacedCells(Part):
         moved = self.equilibrium + self.displacements if self.positions is None else self.positions
         every = np.concatenate([moved, self.equilibrium[None]])
         return Structures.same_atoms(self.cell, self.numbers, every)
+
+    def scaled(self, factor: float) -> Self:
+        """Return the same cells with every displacement ``factor`` times as long."""
+        pattern = json.loads(self.pattern_json)
+        for atom in pattern.get("first_atoms", ()):
+            for entry in (atom, *atom.get("second_atoms", ())):
+                entry["displacement"] = [factor * component for component in entry["displacement"]]
+        update = {
+            "displacements": factor * self.displacements,
+            "positions": None,
+            "pattern_json": json.dumps(pattern, sort_keys=True, separators=(",", ":")),
+        }
+        return self.model_copy(update=update)
 
 
 class Displacements(Document):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from kappa_flow.arrays import FloatArray, Matrix, Shape
 from kappa_flow.documents.base import Document, Part
 from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.variants import Variant
 
 
 class PolarTensors(Document):
@@ -59,6 +60,8 @@ class ForceConstants(Document):
         ]
         | None
     ) = None
+    variants: tuple[Variant, ...] = ()
+    """Made otherwise, for the error budget."""
     polar: PolarTensors | None = None
     raw: Residuals
     """Before symmetrisation."""

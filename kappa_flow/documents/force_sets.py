@@ -6,6 +6,9 @@ from typing import Annotated, ClassVar
 
 from kappa_flow.arrays import FloatArray, Shape
 from kappa_flow.documents.base import Document, Part
+from kappa_flow.documents.convergence import Convergence
+from kappa_flow.documents.dataset import ForceNoise
+from kappa_flow.documents.displacements import Displacements
 
 
 class CellForces(Part):
@@ -17,6 +20,8 @@ class CellForces(Part):
     """Forces on the perfect supercell."""
     member_forces: Annotated[FloatArray, Shape(("n_members", "n_cells", "n_atoms", 3), "eV/Å")] | None = None
     """Forces of each committee member, its own residual taken off."""
+    halved_forces: Annotated[FloatArray, Shape(("n_cells", "n_atoms", 3), "eV/Å")] | None = None
+    """Forces where every displacement is half as long; None where each would cost a reference calculation."""
     extrapolation: Annotated[FloatArray, Shape(("n_cells",))] | None = None
     """Of each cell's farthest atom, how far outside the training data it lies, in units of their edge or of
     the perfect crystal's distance, whichever is farther. None for forces not extrapolated from any."""
@@ -33,3 +38,9 @@ class ForceSets(Document):
     """Where they were computed: ``cpu``, ``cuda:0`` …"""
     fc3: CellForces
     fc2: CellForces | None = None
+    displacements: Displacements | None = None
+    """The cells these are the forces of, where ``displacements: auto`` chose others than the stage made."""
+    convergence: tuple[Convergence, ...] = ()
+    """How κ moved with what ``auto`` chose."""
+    force_noise: ForceNoise | None = None
+    """Of a reference that computed these forces; None where it was not measured."""

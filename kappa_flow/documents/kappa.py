@@ -21,6 +21,14 @@ class ErrorBudget(Part):
     mesh: float | None = None
     """σ of the extrapolation to an infinitely fine mesh; None where fewer than three meshes were solved."""
     supercell: float | None = None
+    displacement: float | None = None
+    """Of the finite length of the displacements."""
+    force_noise: float | None = None
+    """Of the reference's numerical settings, where its forces were used directly."""
+    force_constants: float | None = None
+    """Of the fit of force constants to randomly displaced cells."""
+    total: float | None = None
+    """All of these, combined as ``assumptions`` says."""
     assumptions: str
     """How the parts were combined and what is not covered."""
     calibrated: bool = False

@@ -6,9 +6,9 @@ import contextlib
 import copy
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import phono3py
@@ -20,14 +20,19 @@ from kappa_flow.documents import Crystal, Displacements, ForceConstants, ForceSe
 from kappa_flow.documents.displacements import DisplacedCells
 from kappa_flow.documents.force_constants import Residuals
 from kappa_flow.documents.sections import ForceConstantsSettings
+from kappa_flow.documents.variants import Variant
 from kappa_flow.errors import WorkError
 from kappa_flow.force_constants.carried import carry
 from kappa_flow.force_constants.polar import on_crystal
+from kappa_flow.force_constants.reach import shortened
 from kappa_flow.force_constants.residuals import residuals
+from kappa_flow.force_constants.variants import variants
 from kappa_flow.interop import phono3py_of
 
 CARRIED = "; fc2 of the larger supercell by Fourier interpolation of the fc3 supercell's"
 """Said of the solver where no forces of the fc2 cells were computed."""
+SHARES: Final = (0.0, 0.25, 0.5, 0.75)
+"""Where force constants are cut, between half the box and the farthest pair (docs/stages/9-results.md)."""
 
 
 def solve(
@@ -36,6 +41,8 @@ def solve(
     force_sets: ForceSets,
     settings: ForceConstantsSettings,
     polar: PolarTensors | None,
+    *,
+    varied: bool = True,
 ) -> ForceConstants:
     """Return fc2 and fc3 in phono3py's compact form.
 
@@ -55,6 +62,8 @@ def solve(
     settings : ForceConstantsSettings
     polar : PolarTensors or None
         Put onto the crystal's primitive cell here.
+    varied : bool
+        Whether variants for the error budget are made.
 
     Returns
     -------
@@ -77,19 +86,18 @@ def solve(
     placed = None if polar is None else on_crystal(polar, crystal)
     carried = crystal.fc2_supercell is not None and force_sets.fc2 is None
     box = crystal.model_copy(update={"fc2_supercell": None}) if carried else crystal
-    solver = _Solver(phono3py_of(box), displacements, settings.symmetrize)
+    larger = (lambda fc2: carry(fc2, crystal, placed)) if carried else None
+    solver = _Solver(phono3py_of(box), displacements, settings.symmetrize, larger)
     raw, final = solver.run(force_sets.fc3.forces, None if force_sets.fc2 is None else force_sets.fc2.forces)
-    fc2, fc3 = np.array(solver.work.fc2), np.array(solver.work.fc3)
+    fc2, fc3 = solver.found()
+    shorter = solver.shortened(placed) if varied else []
     member_fc2, member_fc3 = _members(solver, force_sets, fc2.shape, fc3.shape)
-    if carried:
-        fc2 = carry(fc2, crystal, placed)
-        if member_fc2 is not None:
-            member_fc2 = np.array([carry(member, crystal, placed) for member in member_fc2])
     return ForceConstants(
         fc2=fc2,
         fc3=fc3,
         member_fc2=member_fc2,
         member_fc3=member_fc3,
+        variants=(*shorter, *variants(displacements, force_sets, solver.make)) if varied else (),
         polar=placed,
         raw=raw,
         final=final,
@@ -104,6 +112,35 @@ class _Solver:
     work: Phono3py
     displacements: Displacements
     symmetrize: bool
+    larger: Callable[[FloatArray], FloatArray] | None = None
+    """Carries fc2 over to the crystal's fc2 supercell, where ``work`` does not have it."""
+
+    def make(
+        self, cells: Displacements, fc3_forces: FloatArray, fc2_forces: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return fc2 and fc3 of these displaced cells by all steps."""
+        other = replace(self, displacements=cells)
+        other.produce(fc3_forces, fc2_forces)
+        other.symmetrise()
+        return other.found()
+
+    def shortened(self, polar: PolarTensors | None) -> list[Variant]:
+        """Return what ``work`` holds with shorter reach, by `SHARES`; ``work`` holds the last then."""
+        fc2, fc3, found = np.array(self.work.fc2), np.array(self.work.fc3), []
+        for share in SHARES:
+            self.work.fc2, self.work.fc3 = fc2.copy(), fc3.copy()
+            self.work.fc2, self.work.fc3 = shortened(self.work, polar, share)
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.work.symmetrize_fc3()
+                self.work.symmetrize_fc2()
+            made = self.found()
+            found.append(Variant(source="supercell", weight=1 / len(SHARES), fc2=made[0], fc3=made[1]))
+        return found
+
+    def found(self) -> tuple[FloatArray, FloatArray]:
+        """Return copies of what ``work`` holds, fc2 of the crystal's fc2 supercell."""
+        fc2, fc3 = np.array(self.work.fc2), np.array(self.work.fc3)
+        return fc2 if self.larger is None else self.larger(fc2), fc3
 
     def run(self, fc3_forces: FloatArray, fc2_forces: FloatArray | None) -> tuple[Residuals, Residuals]:
         """Leave fc2 and fc3 in ``work``; return the residuals before and after symmetrisation."""
@@ -166,9 +203,8 @@ def _members(
     fc2, fc3 = np.empty((len(forces), *fc2_shape)), np.empty((len(forces), *fc3_shape))
     for index, member in enumerate(forces):
         other = None if force_sets.fc2 is None else force_sets.fc2.member_forces
-        solver.produce(member, None if other is None else other[index])
-        solver.symmetrise()
-        fc2[index], fc3[index] = solver.work.fc2, solver.work.fc3
+        own = None if other is None else other[index]
+        fc2[index], fc3[index] = solver.make(solver.displacements, member, own)
     return fc2, fc3
 
 

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from kappa_flow.documents import Document, KappaDocument, RunConfig, SurrogateDocument
 from kappa_flow.documents.lattice_facts import LatticeFacts
 from kappa_flow.results import lattice
-from kappa_flow.results.error_budget import budget, nearest_index, reported
+from kappa_flow.results.error_budget import SOURCES, budget, nearest_index, reported
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.flags import CONTRADICTS, flags
 from kappa_flow.results.learning import history
@@ -54,7 +54,7 @@ def assemble(
     rounds = history(config, documents)
     errors, sigma = budget(
         found,
-        ("surrogate", "mesh") if evidence.surrogate else ("mesh",),
+        SOURCES if evidence.surrogate else SOURCES[1:],
         calibrated=config.surrogate.bootstrapped,
     )
     raised = (*lattice.flags(facts), *flags(config, evidence, errors, rounds))

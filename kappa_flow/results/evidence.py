@@ -59,10 +59,11 @@ class Evidence:
         KeyError
             When a stage that every run has is missing.
         """
+        forces = _get(documents, "forces", ForceSets)
         return cls(
             crystal=_get(documents, "structure", Crystal),
-            displacements=_get(documents, "displacements", Displacements),
-            forces=_get(documents, "forces", ForceSets),
+            displacements=forces.displacements or _get(documents, "displacements", Displacements),
+            forces=forces,
             force_constants=_get(documents, "force_constants", ForceConstants),
             conductivity=_get(documents, "bte", Conductivity),
             dataset=_last_round(documents, "dataset", Dataset),
@@ -82,8 +83,11 @@ class Evidence:
         if self.dataset is not None:
             return self.dataset.reference_calls
         relaxation = 0 if self.crystal.relaxation is None else self.crystal.relaxation.calls
-        return relaxation + sum(
-            len(part.forces) + 1 for part in (self.forces.fc3, self.forces.fc2) if part is not None
+        noise = 0 if self.forces.force_noise is None else self.forces.force_noise.n_cells
+        return (
+            relaxation
+            + noise
+            + sum(len(part.forces) + 1 for part in (self.forces.fc3, self.forces.fc2) if part is not None)
         )
 
 

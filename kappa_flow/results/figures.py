@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Conductivity, KappaDocument, SurrogateDocument
 from kappa_flow.documents.conductivity import Bands, MeanFreePaths, MeshPoint
+from kappa_flow.documents.convergence import Convergence
 from kappa_flow.documents.kappa import LearningRound
 from kappa_flow.documents.mesh_extrapolation import MESHES_NEEDED, Extrapolation, effective_divisions
 from kappa_flow.documents.training import ForetoldRound
@@ -201,6 +202,22 @@ def _limit(axes: Axes, x: FloatArray, values: FloatArray, limit: tuple[float, fl
     law, bar = ("κ(∞) − b/N², last three", "κ(∞) ± σ") if colour == COMPONENTS[0] else (None, None)
     axes.plot(along, limit[0] - b * along**2, color=colour, linewidth=1.0, label=law)
     axes.errorbar(0, limit[0], limit[1], fmt="D", color=colour, markersize=5, capsize=3, label=bar)
+
+
+def kappa_over_setting(curve: Convergence) -> str:
+    """κ over a setting that was ``auto``, with the tolerance about the value used."""
+    figure, (axes,) = panel(4.7, 3.6)
+    last = curve.kappa[-1]
+    axes.axhspan(
+        last * (1 - curve.tolerance), last * (1 + curve.tolerance), color=BLUE, alpha=0.15, linewidth=0
+    )
+    axes.plot(curve.values, curve.kappa, "o-", color=BLUE, markersize=4)
+    axes.plot(curve.chosen, last, "o", color=VERMILION, markersize=6, label="used")
+    name = curve.parameter.rpartition(".")[2].replace("_", " ")
+    axes.set(xlabel=f"{name[0].upper()}{name[1:]} (Å)", ylabel="κ (W m⁻¹ K⁻¹)")
+    axes.grid(visible=True)
+    legend(axes, "best")
+    return svg(figure, f"Conductivity over {curve.parameter}")
 
 
 def kappa_over_rounds(rounds: Sequence[LearningRound], tolerance: float) -> str:

@@ -24,6 +24,7 @@ CONTRADICTS: Final = frozenset(
         "surrogate-uncertain",
         "force-constants-drift",
         "kappa-not-settled",
+        "displacements-not-converged",
     }
 )
 """Flags that stand against calling κ converged."""
@@ -185,6 +186,17 @@ def _carried(evidence: Evidence) -> Iterator[Flag]:
         )
 
 
+def _displacements(evidence: Evidence) -> Iterator[Flag]:
+    for curve in evidence.forces.convergence:
+        if not curve.converged:
+            yield Flag(
+                name="displacements-not-converged",
+                message=f"{curve.parameter}: auto ended at {curve.chosen:g} Å with κ still changing by "
+                f"{curve.change:.1%}, more than displacements.tolerance {curve.tolerance:.1%}. "
+                "Give more labelled structures: the potential is not smooth enough",
+            )
+
+
 def _labels(evidence: Evidence | Learned) -> Iterator[Flag]:
     if evidence.dataset is not None and evidence.dataset.reference_calls == 0:
         yield Flag(
@@ -197,15 +209,15 @@ def _labels(evidence: Evidence | Learned) -> Iterator[Flag]:
 
 def _reference(evidence: Evidence | Learned) -> Iterator[Flag]:
     data = evidence.dataset
-    if data is None:
-        return
-    if data.left_out:
+    if data is not None and data.left_out:
         yield Flag(
             name="structures-left-out",
             message=f"the reference did not converge on {len(data.left_out)} of "
             f"{len(data) + len(data.left_out)} structures, which were left out: {data.left_out[0]}",
         )
-    noise = data.force_noise
+    noise = None if data is None else data.force_noise
+    if isinstance(evidence, Evidence) and evidence.surrogate is None:
+        noise = evidence.forces.force_noise
     if noise is not None and noise.rms > NOISE_LIMIT:
         yield Flag(
             name="noisy-forces",
@@ -261,6 +273,7 @@ _CHECKS: Final[tuple[Callable[[Evidence], Iterator[Flag]], ...]] = (
     _residual,
     _extrapolating,
     _carried,
+    _displacements,
     _labels,
     _reference,
 )

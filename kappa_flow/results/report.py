@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from kappa_flow.documents import Document, KappaDocument
 from kappa_flow.results import figures, lattice, mode_figures
-from kappa_flow.results.error_budget import HEADLINE, nearest_index
+from kappa_flow.results.error_budget import HEADLINE, SOURCES, budget_rows, nearest_index
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.page import Drawn, Row, crystal_rows, fill, reference_rows, training_figures
 from kappa_flow.results.task_graph import TaskTime
@@ -29,10 +31,11 @@ def render(document: KappaDocument, documents: Mapping[str, Document], tasks: Se
         "headline": _headline(document),
         "facts": _facts(document, evidence),
         "kappa": _kappa_table(document),
-        "budget": _budget(document),
+        "budget": budget_rows(document),
         "surrogate": _surrogate(document),
         "phonons": _phonons(document),
         "rounds": _rounds(document),
+        "convergence": _convergence(evidence),
     }
     return fill("report.html.j2", document, tasks, _figures(document, evidence), parts)
 
@@ -64,9 +67,10 @@ def value_and_sigma(value: float, sigma: float | None) -> tuple[str, str | None]
 def covered(document: KappaDocument) -> str:
     """Return what the error bar covers: ``surrogate only``, ``surrogate and mesh``; empty for none."""
     budget = document.error_budget
-    parts = {"surrogate": budget.surrogate, "mesh": budget.mesh, "supercell": budget.supercell}
-    names = [name for name, value in parts.items() if value is not None]
-    return f"{names[0]} only" if len(names) == 1 else " and ".join(names)
+    names = [name.replace("_", " ") for name in SOURCES if getattr(budget, name) is not None]
+    if len(names) < 2:
+        return "".join(f"{name} only" for name in names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _headline(document: KappaDocument) -> dict[str, Any]:
@@ -140,13 +144,10 @@ def _kappa_table(document: KappaDocument) -> dict[str, Any]:
     return {"names": ["xyz"[i] + "xyz"[j] for i, j in places], "rows": rows}
 
 
-def _budget(document: KappaDocument) -> list[Row]:
-    budget = document.error_budget
-    said = {"Surrogate (committee)": budget.surrogate, "q mesh": budget.mesh, "Supercell": budget.supercell}
+def _convergence(evidence: Evidence) -> list[dict[str, Any]]:
     return [
-        (name, "not quantified" if value is None else f"± {100 * value:.2g} %")
-        for name, value in said.items()
-        if name != "Surrogate (committee)" or document.surrogate is not None
+        {"drawn": Markup(figures.kappa_over_setting(curve)), "curve": curve}  # noqa: S704 - drawn here
+        for curve in evidence.forces.convergence
     ]
 
 

@@ -9,6 +9,7 @@ from made_up_run import MEMBERS, make_conductivity, make_crystal, make_documents
 from kappa_flow.documents import Dataset, Document, RunConfig
 from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.force_sets import CellForces
+from kappa_flow.documents.variants import Variations, Varied
 from kappa_flow.results import assemble
 from kappa_flow.results.error_budget import CALIBRATION
 
@@ -65,6 +66,37 @@ def test_kappa_is_that_of_an_infinitely_fine_mesh_and_the_errors_add_in_quadratu
     assert result.kappa_on_mesh[4, 0, 0] == pytest.approx(120.0 * (1 - 2.33396 / 225), rel=1e-6)
     assert result.kappa_sigma is not None
     np.testing.assert_allclose(result.kappa_sigma, np.hypot(spread, 0.01) * result.kappa, rtol=1e-9)
+
+
+def test_force_constants_made_otherwise_give_their_parts_of_the_budget(
+    documents: Documents, config: RunConfig
+) -> None:
+    kappa = 0.8 * make_conductivity().kappa  # of the members' mesh; relative parts carry over
+    varied = (
+        Varied(source="displacement", weight=(4 / 3) ** 2, kappa=1.03 * kappa),
+        Varied(source="supercell", weight=0.5, kappa=1.01 * kappa),
+        Varied(source="supercell", weight=0.5, kappa=0.93 * kappa),
+    )
+    documents["bte"] = make_conductivity(variations=Variations(mesh=(9, 9, 9), kappa=kappa, varied=varied))
+    result = assemble(config, documents)
+    found = result.error_budget
+    assert found.displacement == pytest.approx(0.04, rel=1e-9)
+    assert found.supercell == pytest.approx(0.05, rel=1e-9)  # √((0.01² + 0.07²)/2)
+    assert found.force_noise is None
+    spread = CALIBRATION * float(np.std(MEMBERS, ddof=1))
+    total = float(np.sqrt(0.04**2 + 0.05**2 + 0.01**2 + spread**2))
+    assert found.total == pytest.approx(total, rel=1e-9)
+    assert result.kappa_sigma is not None
+    np.testing.assert_allclose(result.kappa_sigma, total * result.kappa, rtol=1e-9)
+    assert "Displacement: 4/3 of the change" in found.assumptions
+    assert "on a 9×9×9 mesh" in found.assumptions
+
+
+def test_a_source_nobody_could_quantify_is_named(documents: Documents, config: RunConfig) -> None:
+    said = assemble(config, documents).error_budget.assumptions
+    left_out = said[said.index("Not quantified") :]
+    for name in ("supercell size", "displacement amplitude", "noise of the reference's forces"):
+        assert name in left_out
 
 
 def test_nothing_quantified_gives_no_error_bar(documents: Documents, config: RunConfig) -> None:

@@ -14,15 +14,33 @@ from kappa_flow.settings import Settings
 class DisplacementsSettings(Settings):
     """Which supercells phono3py needs."""
 
-    distance: Positive = 0.03
-    """Å."""
+    distance: Positive | Literal["auto"] = 0.03
+    """Å. ``auto``: halved from 0.03 Å until κ moves by less than ``tolerance``; needs a surrogate."""
     method: Literal["finite-difference", "random"] = "finite-difference"
     """``random`` displaces all atoms and fits force constants with symfc."""
     count: Annotated[int, Field(ge=1)] | None = None
     """Number of randomly displaced cells; None: estimated by symfc."""
-    pair_cutoff: Positive | None = None
-    """Å; leaves pairs further apart out of fc3."""
+    pair_cutoff: Positive | Literal["auto"] | None = None
+    """Å; leaves pairs further apart out of fc3. ``auto``: grows by shells until κ moves by less than
+    ``tolerance`` twice in a row; needs a surrogate."""
+    tolerance: Positive = 0.01
+    """Relative change of κ at 300 K, on 7 divisions, below which ``auto`` ends."""
     seed: Count = 1
+
+    @property
+    def automatic(self) -> bool:
+        """Whether something is left to a sequence of κ."""
+        return "auto" in (self.distance, self.pair_cutoff)
+
+    @property
+    def length(self) -> float:
+        """``distance``; where it is ``auto``, what the sequence begins with. Å."""
+        return 0.03 if self.distance == "auto" else self.distance
+
+    @property
+    def cutoff(self) -> float | None:
+        """``pair_cutoff``; None, every pair, where it is ``auto``. Å."""
+        return None if self.pair_cutoff == "auto" else self.pair_cutoff
 
 
 class ForcesSettings(Settings):
