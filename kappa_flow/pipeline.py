@@ -21,6 +21,7 @@ from kappa_flow import (
     dataset,
     displacements,
     force_constants,
+    magnetism,
     references,
     structure,
 )
@@ -101,6 +102,7 @@ def read(config: RunConfig) -> dict[str, Document]:
         When a file is missing or garbled, or files do not fit one another.
     """
     cell = structure.read(config.structure.file)
+    magnetism.check(config.structure.file, cell.numbers.tolist(), config.reference)
     found: dict[str, Document] = {"input.structure": cell}
     if config.dataset.files:
         found["input.dataset"] = dataset.read(

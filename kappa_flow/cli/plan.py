@@ -12,6 +12,7 @@ from kappa_flow import bte, displacements, graph, pipeline, sampling, structure
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.vacuum import emptiest
 
 BYTES = 8
 
@@ -86,7 +87,7 @@ def plan(config: RunConfig) -> Plan:
         members=config.surrogate.committee if config.trains else 1,
         memory=memory(config, crystal, count) if config.wants_kappa else {},
         linewidths=bte.expected(crystal, config.bte) if config.wants_kappa else None,
-        warnings=warnings(config),
+        warnings=warnings(config, crystal),
     )
 
 
@@ -101,13 +102,19 @@ def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> di
     return calls | ({"noise of the forces": noise} if noise else {})
 
 
-def warnings(config: RunConfig) -> tuple[str, ...]:
+def warnings(config: RunConfig, crystal: Crystal) -> tuple[str, ...]:
     """Return what the settings ask for and will not get, one line each."""
     found = []
     if config.surrogate.stress_weight > 0 and not config.sampling.strain and not config.dataset.files:
         found.append(
             "surrogate.stress_weight: every cell will have the same box, which teaches no elastic constants; "
             "set sampling.strain, e.g. 0.01"
+        )
+    vacuum = emptiest(crystal.cell.lattice, crystal.cell.positions)
+    if vacuum.is_layer and config.wants_kappa and config.bte.thickness is None:
+        found.append(
+            f"bte.thickness: {vacuum.told} hold no atom, and κ will be per volume of the cell, vacuum "
+            "included; set it to that of the layer"
         )
     unused = [name for name in ("displacements", "bte") if name in config.model_fields_set]
     if unused and not config.wants_kappa:

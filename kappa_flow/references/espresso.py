@@ -46,6 +46,7 @@ def engine(settings: EspressoSettings) -> Engine:
     P. Giannozzi et al., J. Phys.: Condens. Matter 29, 465901 (2017), doi:10.1088/1361-648X/aa8f79
     """
     words = _words(settings)
+    _refuse_lost_moments(settings)
     files = {
         element: _pseudopotential(element, path)
         for element, path in sorted(settings.pseudopotentials.items())
@@ -90,6 +91,17 @@ def _words(settings: EspressoSettings) -> list[str]:
     return words[: min(ends)] if ends else words  # ASE's variable used to hold the names of the files
 
 
+def _refuse_lost_moments(settings: EspressoSettings) -> None:
+    """Refuse moments by pw.x's own name: ASE numbers the species and writes what the atoms have."""
+    system = settings.namelists.get("system", {})
+    if lost := [name for name in system if name.lower().startswith("starting_magnetization")]:
+        raise InputError(
+            f"reference.namelists: {lost[0]}",
+            "would be overwritten",
+            "Set reference.magnetic_moments, e.g. {Fe: 2.2}",
+        )
+
+
 def _pseudopotential(element: str, path: Path) -> Pseudopotential:
     if element not in atomic_numbers:
         raise InputError(f"reference.pseudopotentials: {element}", "is no chemical symbol", "Write e.g. Si")
@@ -121,6 +133,7 @@ class _Program:
         self._settings = settings
         self._files = files
         self._words = words
+        self._valence = {element: file.valence or 1.0 for element, file in files.items()}
 
     def run(self, atoms: Atoms, remedy: scf.Remedy) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="kappa_flow-pw-") as name:
@@ -143,7 +156,7 @@ class _Program:
         grid = scf.kpoint_grid(atoms.cell.array, self._settings.k_spacing)
         ase.io.write(
             folder / _INPUT,
-            atoms,
+            scf.with_moments(atoms, self._settings, self._valence),
             format="espresso-in",
             input_data=self._namelists(remedy),
             pseudopotentials={element: file.path.name for element, file in self._files.items()},

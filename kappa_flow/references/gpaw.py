@@ -88,6 +88,7 @@ class _Program:
         given, change = self._settings, dict(remedy)
         steps = given.max_iterations * change.pop("patience", 1)
         bare = Atoms(numbers=atoms.numbers, cell=atoms.cell, positions=atoms.positions, pbc=True)
+        bare = scf.with_moments(bare, given)
         bare.calc = GPAW(
             mode={"name": "pw", "ecut": given.cutoff},
             xc=self._functional(),

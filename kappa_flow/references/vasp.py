@@ -84,7 +84,7 @@ def write_input(settings: VaspSettings, atoms: Atoms, folder: Path, remedy: scf.
             gamma=settings.k_grid == "gamma-centred",
             **{**tags, **own, **change},
         )
-        program.write_input(atoms)
+        program.write_input(scf.with_moments(atoms, settings))
     return [int(place) for place in program.resort]
 
 
