@@ -110,11 +110,12 @@ def read(config: RunConfig) -> dict[str, Document]:
         )
     if config.dataset.validation:
         found["input.validation"] = dataset.read(config.dataset.validation, None, config.dataset.units)
-    if config.force_constants.nac is not None:
-        found["input.polar"] = force_constants.read_polar(
-            config.force_constants.nac, cell, config.structure.symprec
-        )
+    nac = config.force_constants.nac
+    if nac is not None and not nac.by_reference:
+        found["input.polar"] = force_constants.read_polar(nac, cell, config.structure.symprec)
     references.check(config.reference, cell.numbers)
+    if config.force_constants.computes_born and config.reference is not None:
+        references.check_polar(config.reference)
     return found
 
 

@@ -81,7 +81,8 @@ def plan(config: RunConfig) -> Plan:
         ),
         **asdict(count),
         labelled=len(given) if isinstance(given, Dataset) else 0,
-        reference_calls=reference_calls(config, crystal, count),
+        reference_calls=reference_calls(config, crystal, count)
+        | ({"Born charges (primitive cell)": 1} if config.force_constants.computes_born else {}),
         relaxation=config.relax,
         evaluations=_with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells),
         members=config.surrogate.committee if config.trains else 1,

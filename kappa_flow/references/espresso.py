@@ -15,9 +15,10 @@ import ase.io
 from ase import Atoms, units
 from ase.data import atomic_numbers
 
+from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.engines import EspressoSettings
 from kappa_flow.errors import InputError, NotConvergedError, WorkError
-from kappa_flow.references import scf
+from kappa_flow.references import espresso_born, scf
 from kappa_flow.references.base import Engine
 from kappa_flow.references.upf import Pseudopotential, read_upf
 
@@ -64,7 +65,29 @@ def engine(settings: EspressoSettings) -> Engine:
         }
     )
     made = _engine(usual, files, words)
-    return replace(made, tighter=_engine(tight, files, words), noise_cells=settings.noise_cells)
+    return replace(
+        made,
+        tighter=_engine(tight, files, words),
+        noise_cells=settings.noise_cells,
+        **_born_charges(usual, files, words),
+    )
+
+
+def _born_charges(
+    settings: EspressoSettings, files: dict[str, Pseudopotential], words: list[str]
+) -> dict[str, Any]:
+    """Return what the engine says of Born charges: how they are computed, or why not."""
+    program, system = _Program(settings, files, words), settings.namelists.get("system", {})
+    reason = espresso_born.missing(words)
+    if settings.magnetic_moments or system.get("nspin", 1) != 1 or system.get("noncolin"):
+        reason = "computes them for crystals without spin"
+    if reason is not None:
+        return {"no_polar": (reason, "Give force_constants.nac a BORN file")}
+
+    def polar(atoms: Atoms) -> tuple[FloatArray, FloatArray]:
+        return espresso_born.tensors(atoms, program.namelists({}), settings.k_spacing, files, words)
+
+    return {"polar": polar}
 
 
 def version(words: Sequence[str]) -> str:
@@ -158,13 +181,14 @@ class _Program:
             folder / _INPUT,
             scf.with_moments(atoms, self._settings, self._valence),
             format="espresso-in",
-            input_data=self._namelists(remedy),
+            input_data=self.namelists(remedy),
             pseudopotentials={element: file.path.name for element, file in self._files.items()},
             kpts=grid,
             koffset=scf.half_steps(grid, self._settings),
         )
 
-    def _namelists(self, remedy: scf.Remedy) -> dict[str, dict[str, Any]]:
+    def namelists(self, remedy: scf.Remedy) -> dict[str, dict[str, Any]]:
+        """Return pw.x's input for forces."""
         given, change = self._settings, dict(remedy)
         steps = given.max_iterations * change.pop("patience", 1)
         lists: dict[str, dict[str, Any]] = {

@@ -25,6 +25,11 @@ REMEDIES: Final[tuple[scf.Remedy, ...]] = (
     {"mixer": _SLOW, "patience": 5},
 )
 
+NO_POLAR: Final = (
+    "GPAW's Born charges are not computed here",
+    "Make a BORN file with gpaw.borncharges and gpaw.response, and give force_constants.nac it",
+)
+
 
 def engine(settings: GpawSettings) -> Engine:
     """Return GPAW in plane-wave mode.
@@ -53,7 +58,8 @@ def engine(settings: GpawSettings) -> Engine:
 
     def made(given: GpawSettings, convergence: dict[str, float], name: str) -> Engine:
         program = _Program(given, convergence, kind)
-        return Engine(name, elements, lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES))
+        calculator = lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES)  # noqa: E731
+        return Engine(name, elements, calculator, no_polar=NO_POLAR)
 
     tighter = made(tight, TIGHT_CONVERGENCE, f"{identity}tighter {scf.said(tight)}")
     usual = made(settings, CONVERGENCE, identity + scf.said(settings))

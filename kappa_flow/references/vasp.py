@@ -31,6 +31,11 @@ REMEDIES: Final[tuple[scf.Remedy, ...]] = (
     {"algo": "All", "patience": 3},
 )
 
+NO_POLAR: Final = (
+    "VASP's Born charges are not computed here",
+    "Run it with LEPSILON on the primitive cell, then phonopy-vasp-born; give force_constants.nac the file",
+)
+
 
 def engine(settings: VaspSettings) -> Engine:
     """Return VASP with PAW potentials.
@@ -61,7 +66,8 @@ def engine(settings: VaspSettings) -> Engine:
     def made(given: VaspSettings) -> Engine:
         identity = " | ".join([given.engine, *digests, scf.said(given)])
         program = _Program(given, command)
-        return Engine(identity, elements, lambda: scf.ScfCalculator("vasp", program.run, REMEDIES))
+        calculator = lambda: scf.ScfCalculator("vasp", program.run, REMEDIES)  # noqa: E731
+        return Engine(identity, elements, calculator, no_polar=NO_POLAR)
 
     return replace(made(settings), tighter=made(tight), noise_cells=settings.noise_cells)
 

@@ -100,7 +100,7 @@ def _polar(evidence: Evidence) -> Iterator[Flag]:
             name="polar-without-born",
             message=f"{known[0][1]} and {known[-1][1]} differ by {apart:.2f} in electronegativity and no "
             "Born charges were given: unless this is a metal, LO–TO splitting is missing. "
-            "Give force_constants.nac",
+            "Give force_constants.nac a BORN file, or {born: reference} with espresso",
         )
 
 
