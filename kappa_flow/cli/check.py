@@ -49,7 +49,9 @@ def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
         cells += f", {made.fc2_cells} of {made.fc2_atoms} atoms for fc2"
     by = f"a committee of {made.members}" if source != "reference" else "the reference"
     said = {
-        "structure": "symmetrise" + (", relax with the reference" if made.relaxation else ""),
+        "structure": "symmetrise"
+        + (", relax with the reference" if made.relaxation else "")
+        + (", Born charges" if any("Born charges" in what for what in made.reference_calls) else ""),
         "sampling": ", ".join(f"{count} {what}" for what, count in made.reference_calls.items()),
         "dataset": f"{made.labelled} labelled structures given" if made.labelled else "label them",
         "surrogate": by,

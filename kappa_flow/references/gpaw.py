@@ -58,8 +58,9 @@ def engine(settings: GpawSettings) -> Engine:
 
     def made(given: GpawSettings, convergence: dict[str, float], name: str) -> Engine:
         program = _Program(given, convergence, kind)
-        calculator = lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES)  # noqa: E731
-        return Engine(name, elements, calculator, no_polar=NO_POLAR)
+        return Engine(
+            name, elements, lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES), no_polar=NO_POLAR
+        )
 
     tighter = made(tight, TIGHT_CONVERGENCE, f"{identity}tighter {scf.said(tight)}")
     usual = made(settings, CONVERGENCE, identity + scf.said(settings))

@@ -66,8 +66,12 @@ def engine(settings: VaspSettings) -> Engine:
     def made(given: VaspSettings) -> Engine:
         identity = " | ".join([given.engine, *digests, scf.said(given)])
         program = _Program(given, command)
-        calculator = lambda: scf.ScfCalculator("vasp", program.run, REMEDIES)  # noqa: E731
-        return Engine(identity, elements, calculator, no_polar=NO_POLAR)
+        return Engine(
+            identity,
+            elements,
+            lambda: scf.ScfCalculator("vasp", program.run, REMEDIES),
+            no_polar=NO_POLAR,
+        )
 
     return replace(made(settings), tighter=made(tight), noise_cells=settings.noise_cells)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from phonopy import Phonopy
+from phonopy.structure.atoms import PhonopyAtoms
 from pymatgen.core import Lattice, Structure
 
 from kappa_flow import magnetism
@@ -24,7 +27,11 @@ def espresso(**moments: float) -> EspressoSettings:
 
 def iron(folder: Path, moments: list[object], name: str = "iron.xyz") -> Path:
     path = folder / name
-    if name.endswith("json"):
+    if name.endswith("yaml"):
+        cell = PhonopyAtoms(["Fe"] * 2, cell=np.eye(3) * 2.87, scaled_positions=[[0] * 3, [0.5] * 3],
+                            magnetic_moments=moments)  # fmt: skip
+        Phonopy(cell, np.eye(3), primitive_matrix=np.eye(3)).save(path)
+    elif name.endswith("json"):
         cell = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5] * 3])
         cell.add_site_property("magmom", moments)
         path.write_text(json.dumps(cell.as_dict()))
@@ -35,12 +42,12 @@ def iron(folder: Path, moments: list[object], name: str = "iron.xyz") -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["iron.xyz", "iron.json", "iron.traj"])
+@pytest.mark.parametrize("name", ["iron.xyz", "iron.json", "iron.traj", "iron.yaml"])
 def test_moments_of_the_file_that_the_engine_gets_too_are_accepted(tmp_path: Path, name: str) -> None:
     magnetism.check(iron(tmp_path, [2.2, 2.2], name), IRON, espresso(Fe=2.5))
 
 
-@pytest.mark.parametrize("name", ["iron.xyz", "iron.json", "iron.traj"])
+@pytest.mark.parametrize("name", ["iron.xyz", "iron.json", "iron.traj", "iron.yaml"])
 def test_moments_nobody_would_get_are_refused_with_the_line_to_write(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"Set reference\.magnetic_moments: \{Fe: 2\.2\}"):
         magnetism.check(iron(tmp_path, [2.2, 2.2], name), IRON, espresso())
