@@ -18,16 +18,11 @@ def show_kappa(document: KappaDocument) -> None:
     from rich.markup import escape
 
     from kappa_flow.results.error_budget import nearest_index
-    from kappa_flow.results.report import covered, number, value_and_sigma
+    from kappa_flow.results.report import covered, value_and_sigma
 
     out = console()
     places = components(document)
-    rows = []
-    sigmas = document.kappa_sigma
-    for index, temperature in enumerate(document.temperatures):
-        sigma = None if sigmas is None else float(sigmas[index].trace() / 3)
-        shown = [number(float(document.kappa[index][place])) for place in places.values()]
-        rows.append((f"{temperature:g}", *shown, "–" if sigma is None else number(sigma, 2)))
+    rows = _rows(document, list(places.values()))
     out.print(f"\nκ of [bold]{escape(document.formula)}[/bold] ({escape(document.spacegroup)}) in W/(m K)")
     out.print(table(("T (K)", *places, "σ"), rows, left=0))
     at = document.kappa_at(float(document.temperatures[nearest_index(document.temperatures)]))
@@ -47,6 +42,18 @@ def show_kappa(document: KappaDocument) -> None:
     for flag in document.flags:
         mark = "[yellow]![/yellow]" if flag.level == "warning" else "[dim]·[/dim]"
         out.print(f"{mark} {flag.name}: {escape(flag.message)}.", soft_wrap=True)
+
+
+def _rows(document: KappaDocument, places: list[tuple[int, int]]) -> list[tuple[str, ...]]:
+    from kappa_flow.results.report import number
+
+    rows: list[tuple[str, ...]] = []
+    sigmas = document.kappa_sigma
+    for index, temperature in enumerate(document.temperatures):
+        sigma = None if sigmas is None else float(sigmas[index].trace() / 3)
+        shown = [number(float(document.kappa[index][place])) for place in places]
+        rows.append((f"{temperature:g}", *shown, "–" if sigma is None else number(sigma, 2)))
+    return rows
 
 
 def components(document: KappaDocument) -> dict[str, tuple[int, int]]:

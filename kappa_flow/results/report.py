@@ -307,16 +307,6 @@ def _surrogate(document: KappaDocument) -> list[Row]:
     return rows
 
 
-def _rotations(raw: Mapping[str, Any], final: Mapping[str, Any]) -> list[Row]:
-    """Return how far fc2 is from rotational invariance; nothing for results of before it was measured."""
-    if final.get("fc2_rotation") is None:
-        return []
-    return [
-        ("Rotations, fc2", f"{raw['fc2_rotation']:.1e} → {final['fc2_rotation']:.1e} eV/Å"),
-        ("Huang's conditions, fc2", f"{raw['fc2_huang']:.1e} → {final['fc2_huang']:.1e} GPa"),
-    ]
-
-
 def _phonons(document: KappaDocument) -> list[Row]:
     found: dict[str, Any] = document.phonons
     residuals, raw = found["residuals"], found["residuals_raw"]
@@ -327,7 +317,6 @@ def _phonons(document: KappaDocument) -> list[Row]:
         ("LO–TO splitting", "included" if found["nac"] else "not included"),
         ("Sum rule, fc2", f"{raw['fc2_drift']:.1e} → {residuals['fc2_drift']:.1e} eV/Å²"),
         ("Sum rule, fc3", f"{raw['fc3_drift']:.1e} → {residuals['fc3_drift']:.1e} eV/Å³"),
-        *_rotations(raw, residuals),
         ("Force constants by", found["force_constants_solver"]),
         *lattice.rows(found),
     ]
