@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from ase import Atoms
+from phono3py import Phono3py
 from phonopy import Phonopy
 
 from kappa_flow.documents import Crystal, PolarTensors
@@ -150,3 +151,26 @@ def test_anphon_reads_them_and_finds_translational_invariance(made) -> None:
     done = subprocess.run(["anphon", "anphon.in"], cwd=folder, capture_output=True, text=True, check=False)
     assert "Maximum deviation from the translational invariance" in done.stdout, done.stdout[-2000:]
     assert (folder / "kappa.kl").is_file(), done.stdout[-2000:]
+
+
+@pytest.mark.skipif(shutil.which("anphon") is None, reason="no anphon (ALAMODE) on PATH")
+def test_anphons_kappa_is_phono3pys_with_the_same_smearing(made) -> None:
+    crystal, constants, folder = made
+    width = 0.3  # THz; anphon's Gaussian is exp(−x²/ε²) in cm⁻¹. With tetrahedra the two programs differ.
+    text = (folder / "anphon.in").read_text().replace("PREFIX = kappa", "PREFIX = smeared")
+    smeared = f"MODE = RTA\n  ISMEAR = 1; EPSILON = {width * 2**0.5 * 33.35640952:.8f}\n"
+    (folder / "smeared.in").write_text(text.replace("MODE = RTA\n", smeared))
+    subprocess.run(["anphon", "smeared.in"], cwd=folder, capture_output=True, check=True)
+    found = np.loadtxt(folder / "smeared.kl")[1]
+    cells = phono3py_of(crystal)
+    work = Phono3py(
+        cells.unitcell, cells.supercell_matrix, cells.primitive_matrix, make_r0_average=False,
+        phonon_supercell_matrix=cells.phonon_supercell_matrix,
+    )  # fmt: skip
+    work.fc2, work.fc3, work.sigmas = constants.fc2.copy(), constants.fc3.copy(), [width]
+    work.mesh_numbers = [3, 3, 3]
+    work.init_phph_interaction()
+    work.run_thermal_conductivity(temperatures=[300])
+    expected = work.thermal_conductivity.kappa[0, 0]
+    # constants of nature of different years
+    np.testing.assert_allclose(found[[1, 5, 9]], expected[:3], rtol=1e-3)
