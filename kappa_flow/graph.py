@@ -199,7 +199,8 @@ def sections(task: Task, config: RunConfig) -> dict[str, Any]:
         plain["bte"] = _of_one_mesh(task, plain["bte"], tasks)
     more = {"sampling": ["surrogate"]}.get(task.stage, [])
     reference = ["reference"] if task.stage in BY_REFERENCE else []
-    return {name: plain[name] for name in [task.stage, *more, *reference]}
+    born = {"born": "reference"} if task.stage == "structure" and config.force_constants.computes_born else {}
+    return {**{name: plain[name] for name in [task.stage, *more, *reference]}, **born}
 
 
 def _of_one_mesh(task: Task, bte: dict[str, Any], tasks: int | str) -> dict[str, Any]:

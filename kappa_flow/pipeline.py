@@ -21,6 +21,7 @@ from kappa_flow import (
     dataset,
     displacements,
     force_constants,
+    magnetism,
     references,
     structure,
 )
@@ -101,6 +102,7 @@ def read(config: RunConfig) -> dict[str, Document]:
         When a file is missing or garbled, or files do not fit one another.
     """
     cell = structure.read(config.structure.file)
+    magnetism.check(config.structure.file, cell.numbers.tolist(), config.reference)
     found: dict[str, Document] = {"input.structure": cell}
     if config.dataset.files:
         found["input.dataset"] = dataset.read(
@@ -108,11 +110,12 @@ def read(config: RunConfig) -> dict[str, Document]:
         )
     if config.dataset.validation:
         found["input.validation"] = dataset.read(config.dataset.validation, None, config.dataset.units)
-    if config.force_constants.nac is not None:
-        found["input.polar"] = force_constants.read_polar(
-            config.force_constants.nac, cell, config.structure.symprec
-        )
+    nac = config.force_constants.nac
+    if nac is not None and not nac.by_reference:
+        found["input.polar"] = force_constants.read_polar(nac, cell, config.structure.symprec)
     references.check(config.reference, cell.numbers)
+    if config.force_constants.computes_born and config.reference is not None:
+        references.check_polar(config.reference)
     return found
 
 

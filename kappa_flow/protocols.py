@@ -8,6 +8,7 @@ from ase.calculators.calculator import Calculator
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.base import Document
+from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.structures import Evaluation, Structures
 
@@ -54,6 +55,14 @@ class Reference(ForceModel, Protocol):
 
     def force_noise(self, structures: Structures, forces: FloatArray) -> ForceNoise | None:
         """Return how far these forces of its own are from those at tighter settings; None: not known."""
+
+
+@runtime_checkable
+class Polar(Protocol):
+    """A reference that computes Born charges; who needs them asks it, where it can."""
+
+    def polar(self, cell: Cell) -> tuple[FloatArray, FloatArray]:
+        """Return Born charges (n_atoms, 3, 3), e, field first, and dielectric tensor of a primitive cell."""
 
 
 class Recall(Protocol):

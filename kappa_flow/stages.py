@@ -85,6 +85,11 @@ class Work:
         """The crystal of the run."""
         return self.get("structure", Crystal)
 
+    @property
+    def polar(self) -> PolarTensors | None:
+        """Born charges and dielectric tensor: those given, or the reference's."""
+        return self.find("input.polar", PolarTensors) or self.crystal.polar
+
     def last_trial(self, kind: type[D]) -> D | None:
         """Return what the last round's trial made of this stage, where the task follows the rounds."""
         tried = latest(list(self.documents), self.task.stage) if self.task.round is None else []
@@ -92,9 +97,14 @@ class Work:
 
 
 def _structure(work: Work) -> Crystal:
-    reference = work.bench.reference if work.config.relax else None
+    reference = work.bench.reference
+    relaxing = reference if work.config.relax else None
     cell = work.get("input.structure", Cell)
-    return structure.build(cell, work.config.structure, reference, work.bench.progress)
+    crystal = structure.build(cell, work.config.structure, relaxing, work.bench.progress)
+    if reference is None or not work.config.force_constants.computes_born:
+        return crystal
+    work.bench.progress(0, 1, "Born charges")
+    return crystal.model_copy(update={"polar": force_constants.computed(crystal, reference)})
 
 
 def _sampling(work: Work) -> Snapshots:
@@ -168,7 +178,7 @@ def _trained(work: Work, labelled: Dataset, *, for_dynamics: bool) -> SurrogateD
     held_out = work.find("input.validation", Dataset)
     if for_dynamics:
         settings, held_out = surrogate.settings_for_dynamics(settings), None
-    polar = work.find("input.polar", PolarTensors)
+    polar = work.polar
     placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
     larger = work.crystal.fc2_supercell is not None
     return surrogate.train(labelled, settings, work.bench.progress, held_out, placed, larger_cells=larger)
@@ -212,8 +222,7 @@ def _force_constants(work: Work) -> ForceConstants:
         return tried
     found = work.get(replace(work.task, stage="forces").name, ForceSets)
     cells = found.displacements or work.get("displacements", Displacements)
-    polar = work.find("input.polar", PolarTensors)
-    return force_constants.solve(work.crystal, cells, found, work.config.force_constants, polar)
+    return force_constants.solve(work.crystal, cells, found, work.config.force_constants, work.polar)
 
 
 def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from phono3py import Phono3py
-from phonopy.structure.atoms import PhonopyAtoms
 
+from kappa_flow.documents.vacuum import emptiest
 from kappa_flow.errors import InputError
 
 _VACUUM = 5.0
@@ -31,7 +30,8 @@ def layer_share(work: Phono3py, thickness: float | None) -> float:
     """
     if thickness is None:
         return 1.0
-    height, vacuum = _emptiest(work.unitcell)
+    found = emptiest(work.unitcell.cell, work.unitcell.scaled_positions)
+    height, vacuum = found.height, found.empty
     if vacuum < _VACUUM:
         raise InputError(
             f"bte.thickness: {thickness:g} Å",
@@ -45,15 +45,3 @@ def layer_share(work: Phono3py, thickness: float | None) -> float:
             "Give the layer's own thickness, e.g. the layer distance of the bulk crystal",
         )
     return height / thickness
-
-
-def _emptiest(cell: PhonopyAtoms) -> tuple[float, float]:
-    """Return the height of the cell and its stretch without atoms, along the axis where that is largest."""
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell.cell), axis=0)
-    best = (float(heights[2]), 0.0)
-    for axis, height in enumerate(heights):
-        places = np.sort(cell.scaled_positions[:, axis] % 1.0)
-        gaps = np.diff(np.concatenate([places, places[:1] + 1.0]))
-        if (empty := float(gaps.max() * height)) > best[1]:
-            best = (float(height), empty)
-    return best

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from phono3py import Phono3py
 
+from kappa_flow.documents.vacuum import emptiest
 from kappa_flow.errors import InputError
 
 Mesh = tuple[int, int, int]
@@ -27,11 +28,16 @@ def growing(work: Phono3py, limit: int) -> list[Mesh]:
 def scaled(work: Phono3py, divisions: int) -> Mesh:
     """Return a mesh with ``divisions`` along the longest reciprocal axis and even spacing along the others.
 
-    Where the lattice's symmetry does not allow that, all three divisions are the same.
+    Across the vacuum beside a layer there is one: nothing depends on q there. Where the lattice's symmetry
+    does not allow that, all three divisions are the same.
     """
     lengths = np.linalg.norm(np.linalg.inv(work.primitive.cell), axis=0)
     shares = np.round(lengths / lengths.max(), 6)
-    first, second, third = (max(1, int(np.floor(divisions * share + 0.5))) for share in shares)
+    wanted = np.maximum(1, np.floor(divisions * shares + 0.5)).astype(int)
+    vacuum = emptiest(work.primitive.cell, work.primitive.scaled_positions)
+    if vacuum.is_layer:
+        wanted[vacuum.axis] = 1
+    first, second, third = (int(number) for number in wanted)
     mesh = (first, second, third)
     return mesh if fits(work, mesh) else (divisions, divisions, divisions)
 

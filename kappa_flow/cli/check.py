@@ -19,6 +19,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Validate a run config and print its plan: stages, supercells, reference calls, memory. Runs nothing."""
+    from kappa_flow.cli.memory import of_machine
     from kappa_flow.cli.plan import plan
     from kappa_flow.documents import RunConfig
 
@@ -33,6 +34,8 @@ def check(
     out.print(table(("cost", "count"), _cost(made)))
     if made.memory:
         rows = [(name, size(value)) for name, value in made.memory.items() if value]
+        if (machine := of_machine()) is not None:
+            rows.append(("this machine", size(machine)))
         out.print(table(("memory", "at most"), rows))
     for warning in made.warnings:
         out.print(f"[yellow]{warning}[/yellow]")
@@ -46,7 +49,9 @@ def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
         cells += f", {made.fc2_cells} of {made.fc2_atoms} atoms for fc2"
     by = f"a committee of {made.members}" if source != "reference" else "the reference"
     said = {
-        "structure": "symmetrise" + (", relax with the reference" if made.relaxation else ""),
+        "structure": "symmetrise"
+        + (", relax with the reference" if made.relaxation else "")
+        + (", Born charges" if any("Born charges" in what for what in made.reference_calls) else ""),
         "sampling": ", ".join(f"{count} {what}" for what, count in made.reference_calls.items()),
         "dataset": f"{made.labelled} labelled structures given" if made.labelled else "label them",
         "surrogate": by,

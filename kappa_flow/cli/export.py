@@ -41,6 +41,7 @@ class Format(str, Enum):  # noqa: UP042 - Typer shows the values of a str Enum
     shengbte = "shengbte"
     fourphonon = "fourphonon"
     kaldo = "kaldo"
+    alamode = "alamode"
 
 
 def export(
@@ -63,6 +64,7 @@ def export(
         Format.phono3py: _phono3py,
         Format.n2p2: _n2p2,
         Format.ase: _ase,
+        Format.alamode: _alamode,
         **_SHENGBTE,
     }
     if form in folders:
@@ -145,6 +147,16 @@ _SHENGBTE: Final[dict[Format, Callable[[Mapping[str, Document]], Write]]] = {
     Format.kaldo: partial(_shengbte, unambiguous=True),
 }
 """The same three files; kALDo takes the nearest image alone, so that its supercell is larger."""
+
+
+def _alamode(documents: Mapping[str, Document]) -> Write:
+    """Write fcs.xml (and fc2.xml, born.dat) for anphon, and an input for it."""
+    from kappa_flow.cli.places import with_kappa
+    from kappa_flow.results import alamode_files
+    from kappa_flow.results.evidence import Evidence
+
+    found, document = Evidence.of(documents), with_kappa(documents["results"])
+    return lambda folder: alamode_files.write(folder, found.crystal, found.force_constants, document)
 
 
 def _n2p2(documents: Mapping[str, Document]) -> Write:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kappa_flow.cli.console import console, table
 
 if TYPE_CHECKING:
     from kappa_flow.documents import KappaDocument
+
+SEEN: Final = 1e-4
+"""Share of the largest element above which one off the diagonal is shown; others are rounding."""
 
 
 def show_kappa(document: KappaDocument) -> None:
@@ -15,17 +18,13 @@ def show_kappa(document: KappaDocument) -> None:
     from rich.markup import escape
 
     from kappa_flow.results.error_budget import nearest_index
-    from kappa_flow.results.report import covered, number, value_and_sigma
+    from kappa_flow.results.report import covered, value_and_sigma
 
     out = console()
-    rows = []
-    sigmas = document.kappa_sigma
-    for index, temperature in enumerate(document.temperatures):
-        sigma = None if sigmas is None else float(sigmas[index].trace() / 3)
-        diagonal = [number(float(document.kappa[index, axis, axis])) for axis in range(3)]
-        rows.append((f"{temperature:g}", *diagonal, "–" if sigma is None else number(sigma, 2)))
+    places = components(document)
+    rows = _rows(document, list(places.values()))
     out.print(f"\nκ of [bold]{escape(document.formula)}[/bold] ({escape(document.spacegroup)}) in W/(m K)")
-    out.print(table(("T (K)", "κxx", "κyy", "κzz", "σ"), rows, left=0))
+    out.print(table(("T (K)", *places, "σ"), rows, left=0))
     at = document.kappa_at(float(document.temperatures[nearest_index(document.temperatures)]))
     value, uncertainty = value_and_sigma(at.value, at.sigma)
     spread = (
@@ -43,6 +42,28 @@ def show_kappa(document: KappaDocument) -> None:
     for flag in document.flags:
         mark = "[yellow]![/yellow]" if flag.level == "warning" else "[dim]·[/dim]"
         out.print(f"{mark} {flag.name}: {escape(flag.message)}.", soft_wrap=True)
+
+
+def _rows(document: KappaDocument, places: list[tuple[int, int]]) -> list[tuple[str, ...]]:
+    from kappa_flow.results.report import number
+
+    rows: list[tuple[str, ...]] = []
+    sigmas = document.kappa_sigma
+    for index, temperature in enumerate(document.temperatures):
+        sigma = None if sigmas is None else float(sigmas[index].trace() / 3)
+        shown = [number(float(document.kappa[index][place])) for place in places]
+        rows.append((f"{temperature:g}", *shown, "–" if sigma is None else number(sigma, 2)))
+    return rows
+
+
+def components(document: KappaDocument) -> dict[str, tuple[int, int]]:
+    """Return the diagonal and what else of the tensor is not nothing: triclinic and monoclinic crystals."""
+    diagonal = {"κxx": (0, 0), "κyy": (1, 1), "κzz": (2, 2)}
+    others = {"κyz": (1, 2), "κxz": (0, 2), "κxy": (0, 1)}
+    most = abs(document.kappa).max()
+    return diagonal | {
+        name: (i, j) for name, (i, j) in others.items() if abs(document.kappa[:, i, j]).max() > SEEN * most
+    }
 
 
 def summary(document: KappaDocument) -> dict[str, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from kappa_flow import bte, displacements, force_constants, graph, pipeline, sampling, structure
+from kappa_flow import bte, displacements, graph, pipeline, sampling, structure
+from kappa_flow.cli.memory import memory, of_machine, shortage
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
-
-BYTES = 8
+from kappa_flow.documents.vacuum import emptiest
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Plan:
     """Force evaluations of one member on all displaced and perfect supercells."""
     members: int = 1
     memory: dict[str, int] = field(default_factory=dict)
-    """Bytes, at most, by what takes them."""
+    """Bytes, at most, by what takes them; the last is what the largest step holds at a time."""
     linewidths: tuple[float, int] | None = None
     """Seconds of one thread the linewidths of the finest mesh take, and in how many tasks; None without κ."""
     warnings: tuple[str, ...] = ()
@@ -71,6 +70,7 @@ def plan(config: RunConfig) -> Plan:
     )
     if config.wants_kappa:
         bte.verify(crystal, config.bte)
+    needed = memory(config, crystal, count) if config.wants_kappa else {}
     return Plan(
         formula=crystal.formula,
         spacegroup=f"{crystal.spacegroup} ({crystal.spacegroup_number})",
@@ -84,14 +84,19 @@ def plan(config: RunConfig) -> Plan:
         relaxation=config.relax,
         evaluations=_with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells),
         members=config.surrogate.committee if config.trains else 1,
-        memory=memory(config, crystal, count) if config.wants_kappa else {},
+        memory=needed,
         linewidths=bte.expected(crystal, config.bte) if config.wants_kappa else None,
-        warnings=warnings(config),
+        warnings=warnings(config, crystal, needed),
     )
 
 
 def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
     """Return the reference calculations expected, by purpose."""
+    born = {"Born charges (primitive cell)": 1} if config.force_constants.computes_born else {}
+    return _force_calls(config, crystal, count) | born
+
+
+def _force_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
     noise = 0 if config.reference is None else config.reference.noise_calls
     if config.forces.source == "reference":
         calls = {"displaced supercells": _with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells)}
@@ -102,7 +107,7 @@ def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> di
     return calls | ({"noise of the forces": noise} if noise else {})
 
 
-def warnings(config: RunConfig) -> tuple[str, ...]:
+def warnings(config: RunConfig, crystal: Crystal, needed: dict[str, int]) -> tuple[str, ...]:
     """Return what the settings ask for and will not get, one line each."""
     found = []
     if config.surrogate.stress_weight > 0 and not config.sampling.strain and not config.dataset.files:
@@ -110,33 +115,18 @@ def warnings(config: RunConfig) -> tuple[str, ...]:
             "surrogate.stress_weight: every cell will have the same box, which teaches no elastic constants; "
             "set sampling.strain, e.g. 0.01"
         )
+    vacuum = emptiest(crystal.cell.lattice, crystal.cell.positions)
+    if vacuum.is_layer and config.wants_kappa and config.bte.thickness is None:
+        found.append(
+            f"bte.thickness: {vacuum.told} hold no atom, and κ will be per volume of the cell, vacuum "
+            "included; set it to that of the layer"
+        )
+    if (short := shortage(needed, of_machine())) is not None:
+        found.append(short)
     unused = [name for name in ("displacements", "bte") if name in config.model_fields_set]
     if unused and not config.wants_kappa:
         found.append(f"{', '.join(unused)}: not looked at, because forces.source: none asks for no κ")
     return tuple(found)
-
-
-def memory(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
-    """Return upper bounds of the large arrays, bytes."""
-    primitive = round(abs(np.linalg.det(crystal.primitive_matrix)) * len(crystal.cell.numbers))
-    bands = 3 * primitive
-    fc2_atoms = count.fc2_atoms or count.fc3_atoms
-    members = config.surrogate.committee if config.trains else 1
-    one = BYTES * primitive * (27 * count.fc3_atoms**2 + 9 * fc2_atoms)
-    rows = count.fc3_cells * count.fc3_atoms + count.fc2_cells * count.fc2_atoms
-    mesh = config.bte.mesh
-    points = config.bte.mesh_limit**3 if mesh == "auto" else math.prod(mesh)
-    return {
-        "fc2 and fc3": one,
-        "fc2 and fc3 of all members": one * members if members > 1 else 0,
-        "fc2 and fc3 made otherwise, for the error budget": one * force_constants.VARIANTS,
-        "forces of all members" if members > 1 else "forces": BYTES * 3 * rows * members,
-        "batch of force evaluations (forces.memory)": round(config.forces.memory * 2**30)
-        if members > 1
-        else 0,
-        "BTE, one grid point": BYTES * points * bands**3,
-        "BTE, collision matrices (bte.memory)": bte.collision_memory(crystal, config.bte),
-    }
 
 
 def _with_perfect(cells: int) -> int:

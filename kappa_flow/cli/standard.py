@@ -90,7 +90,9 @@ def _configured(config: RunConfig, crystal: Path | None, progress: Progress) -> 
     settings = config.structure if crystal is None else config.structure.model_copy(update={"file": crystal})
     built = _built(settings, model if config.relax else None, progress)
     polar = None
-    if config.force_constants.nac is not None:
+    if config.force_constants.computes_born:
+        polar = force_constants.computed(built, model)
+    elif config.force_constants.nac is not None:
         cell = structure.read(settings.file)
         polar = force_constants.read_polar(config.force_constants.nac, cell, settings.symprec)
         polar = on_crystal(polar, built)

@@ -128,10 +128,9 @@ def _joined(parts: Sequence[Dataset]) -> Dataset:
 
 def _spent(crystal: Crystal, snapshots: Snapshots | None, before: Dataset | None) -> int:
     """Return the reference calls spent before these labels; those of earlier rounds hold the relaxation's."""
-    relaxation = 0 if crystal.relaxation is None else crystal.relaxation.calls
     earlier = before.reference_calls if before is not None else 0
     driven = 0 if snapshots is None else int(snapshots.trajectory.get("reference calls", 0))
-    return (earlier or relaxation) + driven
+    return (earlier or crystal.reference_calls) + driven
 
 
 def _appended(before: Dataset, new: Dataset) -> Dataset:

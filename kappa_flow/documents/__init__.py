@@ -6,10 +6,10 @@ Every document class is imported here, so that a stored one can be rebuilt from 
 from kappa_flow.documents.base import Document
 from kappa_flow.documents.conductivity import Conductivity
 from kappa_flow.documents.config import RunConfig
-from kappa_flow.documents.crystal import Cell, Crystal
+from kappa_flow.documents.crystal import Cell, Crystal, PolarTensors
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.displacements import Displacements
-from kappa_flow.documents.force_constants import ForceConstants, PolarTensors
+from kappa_flow.documents.force_constants import ForceConstants
 from kappa_flow.documents.force_sets import ForceSets
 from kappa_flow.documents.kappa import KappaDocument
 from kappa_flow.documents.mesh_linewidths import Linewidths, SolvedMesh

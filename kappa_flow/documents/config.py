@@ -47,6 +47,8 @@ class RunConfig(Settings):
         no_reference = self.reference is None
         if no_reference and self.forces.source == "reference":
             raise ValueError("forces.source: reference needs a reference section")
+        if no_reference and self.force_constants.computes_born:
+            raise ValueError("force_constants.nac.born: reference needs a reference section")
         if no_reference and "relax" in self.structure.model_fields_set and self.structure.relax:
             raise ValueError("structure.relax: true needs a reference section; set relax: false")
         if no_reference and "method" in self.sampling.model_fields_set and self.sampling.method != "none":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,26 @@ class Cell(Document):
     """Fractional positions."""
     numbers: Annotated[IntArray, Shape(("n_atoms",), dtype=np.int64)]
     """Atomic numbers."""
+
+
+class PolarTensors(Document):
+    """Born effective charges and dielectric tensor for the non-analytical term (Gonze & Lee 1997)."""
+
+    kind: ClassVar[str] = "polar_tensors"
+
+    born: Annotated[FloatArray, Shape(("n_primitive", 3, 3), "e")]
+    """Born effective charges of the atoms of the primitive cell, in its order."""
+    dielectric: Matrix
+    """High-frequency dielectric tensor."""
+    factor: float
+    """e²/(4πε₀) in eV Å."""
+    cell: Cell | None = None
+    """Primitive cell the tensors are given for, in whose axes they are written; None: the crystal's own."""
+
+    @property
+    def nac_params(self) -> dict[str, Any]:
+        """The tensors as phonopy and phono3py take them: writable copies of born, dielectric, factor."""
+        return {"born": self.born.copy(), "dielectric": self.dielectric.copy(), "factor": self.factor}
 
 
 class Relaxation(Part):
@@ -60,3 +80,11 @@ class Crystal(Document):
     """Tolerance of the symmetry search, Å."""
     relaxation: Relaxation | None = None
     """None when the file's cell was taken as it is."""
+    polar: PolarTensors | None = None
+    """Born charges and dielectric tensor the reference computed for this crystal, where it was asked to."""
+
+    @property
+    def reference_calls(self) -> int:
+        """Reference calculations spent on it: the relaxation's, and one for the Born charges."""
+        relaxation = 0 if self.relaxation is None else self.relaxation.calls
+        return relaxation + (self.polar is not None)

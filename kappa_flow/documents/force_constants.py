@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from kappa_flow.arrays import FloatArray, Matrix, Shape
+from kappa_flow.arrays import FloatArray, Shape
 from kappa_flow.documents.base import Document, Part
-from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.crystal import PolarTensors
 from kappa_flow.documents.variants import Variant
-
-
-class PolarTensors(Document):
-    """Born effective charges and dielectric tensor for the non-analytical term (Gonze & Lee 1997)."""
-
-    kind: ClassVar[str] = "polar_tensors"
-
-    born: Annotated[FloatArray, Shape(("n_primitive", 3, 3), "e")]
-    """Born effective charges of the atoms of the primitive cell, in its order."""
-    dielectric: Matrix
-    """High-frequency dielectric tensor."""
-    factor: float
-    """e²/(4πε₀) in eV Å."""
-    cell: Cell | None = None
-    """Primitive cell the tensors are given for, in whose axes they are written; None: the crystal's own."""
-
-    @property
-    def nac_params(self) -> dict[str, Any]:
-        """The tensors as phonopy and phono3py take them: writable copies of born, dielectric, factor."""
-        return {"born": self.born.copy(), "dielectric": self.dielectric.copy(), "factor": self.factor}
 
 
 class Residuals(Part):
@@ -41,6 +21,12 @@ class Residuals(Part):
     """Largest |Φ_ij^ab − Φ_ji^ba|, eV/Å²."""
     fc3_permutation: float
     """Largest |Φ_ijk − its permutation|, eV/Å³, over the permutations the compact form shows."""
+    fc2_rotation: float | None = None
+    """Largest |Σ_j Φ_ij^ab r_ij^c − Φ_ij^ac r_ij^b|, eV/Å: the force a rigid rotation leaves on an atom, per
+    radian (Born & Huang 1954). Of a polar crystal's fc2 it holds what the supercell cuts off."""
+    fc2_huang: float | None = None
+    """Largest |[ab, cd] − [cd, ab]|, GPa, Huang's conditions (Born & Huang 1954); a stress left in the
+    crystal counts, too."""
 
 
 class ForceConstants(Document):

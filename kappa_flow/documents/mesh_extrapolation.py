@@ -63,8 +63,13 @@ def extrapolate(meshes: Sequence[tuple[int, int, int]], kappa: FloatArray) -> Ex
 
 
 def effective_divisions(meshes: Sequence[tuple[int, int, int]]) -> FloatArray:
-    """Return N = ∛(N₁ N₂ N₃) of each mesh: rounding along a short axis does not count as refinement."""
-    return np.asarray(np.prod(np.array(meshes, dtype=np.float64), axis=1) ** (1 / 3))
+    """Return N = ∛(N₁ N₂ N₃) of each mesh: rounding along a short axis does not count as refinement.
+
+    An axis with one division on every mesh, that across a layer, is left out: N = √(N₁ N₂).
+    """
+    divisions = np.array(meshes, dtype=np.float64)
+    refined = max(1, int((divisions > 1).any(axis=0).sum()))
+    return np.asarray(np.prod(divisions, axis=1) ** (1 / refined))
 
 
 def _intercept(x: FloatArray, kappa: FloatArray, divisions: FloatArray) -> tuple[FloatArray, FloatArray]:

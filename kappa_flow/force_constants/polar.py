@@ -19,8 +19,9 @@ from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Crystal, PolarTensors
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.sections import NacSettings
-from kappa_flow.errors import InputError
+from kappa_flow.errors import InputError, WorkError
 from kappa_flow.interop import cell_from_phonopy, cell_to_phonopy, cell_to_pymatgen, phono3py_of
+from kappa_flow.protocols import Polar, Reference
 
 _BROKEN = 0.5
 """Born charges that symmetrisation moves by more than this (e) are taken for a mistake, not for noise."""
@@ -64,6 +65,31 @@ def read_polar(settings: NacSettings, cell: Cell, symprec: float) -> PolarTensor
         atoms = _primitive(cell, symprec)
         found = _read_born(path, atoms, symprec)
     return _document(found, atoms, factor, symprec, str(path))
+
+
+def computed(crystal: Crystal, reference: Reference) -> PolarTensors:
+    """Return the tensors the reference computes for the crystal's primitive cell, symmetrised.
+
+    Raises
+    ------
+    InputError
+        When the reference computes none.
+    WorkError
+        When it fails, or what it says breaks the symmetry or the sum rule.
+    """
+    if not isinstance(reference, Polar):
+        raise InputError(
+            f"force_constants.nac.born: {reference.identity}", "computes no Born charges", _SPARE
+        )
+    atoms = phono3py_of(crystal).primitive
+    born, dielectric = reference.polar(cell_from_phonopy(atoms))
+    factor = get_calculator_physical_units(None).nac_factor
+    try:
+        found = {"born": born, "dielectric": dielectric}
+        return _document(found, atoms, factor, crystal.symprec, "force_constants.nac.born: reference")
+    except InputError as error:
+        remedy = "Lower reference.k_spacing, raise reference.cutoff"
+        raise WorkError(error.value, error.reason, remedy) from error
 
 
 def on_crystal(polar: PolarTensors, crystal: Crystal) -> PolarTensors:

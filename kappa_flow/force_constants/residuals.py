@@ -8,12 +8,13 @@ from phonopy.structure.cells import Primitive
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.force_constants import Residuals
+from kappa_flow.force_constants.rotations import born_huang, huang
 
 
 def residuals(
     fc2: FloatArray, fc2_primitive: Primitive, fc3: FloatArray, fc3_primitive: Primitive
 ) -> Residuals:
-    """Return the largest violations of the sum rules and of permutation symmetry.
+    """Return the largest violations of the sum rules, of permutation symmetry and of rotational invariance.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ def residuals(
         fc3_drift=float(max(np.abs(fc3.sum(axis=2)).max(), np.abs(fc3.sum(axis=1)).max())),
         fc2_permutation=_fc2_permutation(fc2, fc2_primitive),
         fc3_permutation=_fc3_permutation(fc3, fc3_primitive),
+        fc2_rotation=born_huang(fc2, fc2_primitive),
+        fc2_huang=huang(fc2, fc2_primitive),
     )
 
 

@@ -41,7 +41,7 @@ from kappa_flow.references import (
 )
 from kappa_flow.references.base import CalculatorReference, Engine
 
-__all__ = ["ENGINES", "CalculatorReference", "Engine", "build", "check"]
+__all__ = ["ENGINES", "CalculatorReference", "Engine", "build", "check", "check_polar"]
 
 ENGINES: Final[dict[type, Callable[[Any], Engine]]] = {
     SevenNetSettings: sevennet.engine,
@@ -74,6 +74,19 @@ def build(settings: EngineSettings | None, recall: Recall | None = None) -> Refe
     if settings is None:
         return None
     return CalculatorReference(ENGINES[type(settings)](settings), recall)
+
+
+def check_polar(settings: EngineSettings) -> None:
+    """Refuse an engine that computes no Born charges; computes nothing.
+
+    Raises
+    ------
+    InputError
+        Naming the engine and another way.
+    """
+    engine = ENGINES[type(settings)](settings)
+    if engine.polar is None:
+        raise InputError(f"force_constants.nac.born: reference, engine {settings.engine}", *engine.no_polar)
 
 
 def check(settings: EngineSettings | None, numbers: IntArray) -> None:

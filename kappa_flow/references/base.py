@@ -17,6 +17,7 @@ from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 
 from kappa_flow import interop
 from kappa_flow.arrays import FloatArray
+from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.structures import Evaluation, Structures
 from kappa_flow.errors import InputError, KappaFlowError, NotConvergedError, WorkError
@@ -37,6 +38,10 @@ class Engine:
     """The same at tighter settings, where the forces have a noise worth measuring."""
     noise_cells: int = 0
     """Structures it is measured on."""
+    polar: Callable[[Atoms], tuple[FloatArray, FloatArray]] | None = None
+    """Computes Born charges (n_atoms, 3, 3), e, field first, and dielectric tensor of a primitive cell."""
+    no_polar: tuple[str, str] = ("computes no Born charges", "Give force_constants.nac a BORN file")
+    """Why not, where ``polar`` is None, and what to do."""
 
 
 class CalculatorReference:
@@ -107,6 +112,21 @@ class CalculatorReference:
         return ForceNoise(
             rms=float(np.sqrt((rows**2).mean())), largest=float(np.abs(rows).max()), n_cells=len(differences)
         )
+
+    def polar(self, cell: Cell) -> tuple[FloatArray, FloatArray]:
+        """Return Born charges (n_atoms, 3, 3), e, field first, and dielectric tensor of a primitive cell.
+
+        Raises
+        ------
+        InputError
+            When the engine computes none.
+        WorkError
+            When it fails, or the crystal has no gap.
+        """
+        if self._engine.polar is None:
+            raise InputError(f"force_constants.nac.born: {self._name}", *self._engine.no_polar)
+        self._calls += 1
+        return self._engine.polar(interop.cell_to_ase(cell))
 
     def calculator(self) -> Calculator:
         """Return an ASE calculator; its evaluations are counted and remembered like any other."""

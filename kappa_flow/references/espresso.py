@@ -15,9 +15,10 @@ import ase.io
 from ase import Atoms, units
 from ase.data import atomic_numbers
 
+from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.engines import EspressoSettings
 from kappa_flow.errors import InputError, NotConvergedError, WorkError
-from kappa_flow.references import scf
+from kappa_flow.references import espresso_born, scf
 from kappa_flow.references.base import Engine
 from kappa_flow.references.upf import Pseudopotential, read_upf
 
@@ -46,6 +47,7 @@ def engine(settings: EspressoSettings) -> Engine:
     P. Giannozzi et al., J. Phys.: Condens. Matter 29, 465901 (2017), doi:10.1088/1361-648X/aa8f79
     """
     words = _words(settings)
+    _refuse_lost_moments(settings)
     files = {
         element: _pseudopotential(element, path)
         for element, path in sorted(settings.pseudopotentials.items())
@@ -63,7 +65,29 @@ def engine(settings: EspressoSettings) -> Engine:
         }
     )
     made = _engine(usual, files, words)
-    return replace(made, tighter=_engine(tight, files, words), noise_cells=settings.noise_cells)
+    return replace(
+        made,
+        tighter=_engine(tight, files, words),
+        noise_cells=settings.noise_cells,
+        **_born_charges(usual, files, words),
+    )
+
+
+def _born_charges(
+    settings: EspressoSettings, files: dict[str, Pseudopotential], words: list[str]
+) -> dict[str, Any]:
+    """Return what the engine says of Born charges: how they are computed, or why not."""
+    program, system = _Program(settings, files, words), settings.namelists.get("system", {})
+    reason = espresso_born.missing(words)
+    if settings.magnetic_moments or system.get("nspin", 1) != 1 or system.get("noncolin"):
+        reason = "computes them for crystals without spin"
+    if reason is not None:
+        return {"no_polar": (reason, "Give force_constants.nac a BORN file")}
+
+    def polar(atoms: Atoms) -> tuple[FloatArray, FloatArray]:
+        return espresso_born.tensors(atoms, program.namelists({}), settings.k_spacing, files, words)
+
+    return {"polar": polar}
 
 
 def version(words: Sequence[str]) -> str:
@@ -88,6 +112,17 @@ def _words(settings: EspressoSettings) -> list[str]:
     words = scf.command(settings.command, VARIABLE, "pw.x", settings.engine)
     ends = [words.index(word) for word in ("-in", "-i", "<", ">") if word in words]
     return words[: min(ends)] if ends else words  # ASE's variable used to hold the names of the files
+
+
+def _refuse_lost_moments(settings: EspressoSettings) -> None:
+    """Refuse moments by pw.x's own name: ASE numbers the species and writes what the atoms have."""
+    system = settings.namelists.get("system", {})
+    if lost := [name for name in system if name.lower().startswith("starting_magnetization")]:
+        raise InputError(
+            f"reference.namelists: {lost[0]}",
+            "would be overwritten",
+            "Set reference.magnetic_moments, e.g. {Fe: 2.2}",
+        )
 
 
 def _pseudopotential(element: str, path: Path) -> Pseudopotential:
@@ -121,6 +156,7 @@ class _Program:
         self._settings = settings
         self._files = files
         self._words = words
+        self._valence = {element: file.valence or 1.0 for element, file in files.items()}
 
     def run(self, atoms: Atoms, remedy: scf.Remedy) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="kappa_flow-pw-") as name:
@@ -143,15 +179,16 @@ class _Program:
         grid = scf.kpoint_grid(atoms.cell.array, self._settings.k_spacing)
         ase.io.write(
             folder / _INPUT,
-            atoms,
+            scf.with_moments(atoms, self._settings, self._valence),
             format="espresso-in",
-            input_data=self._namelists(remedy),
+            input_data=self.namelists(remedy),
             pseudopotentials={element: file.path.name for element, file in self._files.items()},
             kpts=grid,
             koffset=scf.half_steps(grid, self._settings),
         )
 
-    def _namelists(self, remedy: scf.Remedy) -> dict[str, dict[str, Any]]:
+    def namelists(self, remedy: scf.Remedy) -> dict[str, dict[str, Any]]:
+        """Return pw.x's input for forces."""
         given, change = self._settings, dict(remedy)
         steps = given.max_iterations * change.pop("patience", 1)
         lists: dict[str, dict[str, Any]] = {

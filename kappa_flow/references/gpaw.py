@@ -25,6 +25,11 @@ REMEDIES: Final[tuple[scf.Remedy, ...]] = (
     {"mixer": _SLOW, "patience": 5},
 )
 
+NO_POLAR: Final = (
+    "GPAW's Born charges are not computed here",
+    "Make a BORN file with gpaw.borncharges and gpaw.response, and give force_constants.nac it",
+)
+
 
 def engine(settings: GpawSettings) -> Engine:
     """Return GPAW in plane-wave mode.
@@ -53,7 +58,9 @@ def engine(settings: GpawSettings) -> Engine:
 
     def made(given: GpawSettings, convergence: dict[str, float], name: str) -> Engine:
         program = _Program(given, convergence, kind)
-        return Engine(name, elements, lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES))
+        return Engine(
+            name, elements, lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES), no_polar=NO_POLAR
+        )
 
     tighter = made(tight, TIGHT_CONVERGENCE, f"{identity}tighter {scf.said(tight)}")
     usual = made(settings, CONVERGENCE, identity + scf.said(settings))
@@ -88,6 +95,7 @@ class _Program:
         given, change = self._settings, dict(remedy)
         steps = given.max_iterations * change.pop("patience", 1)
         bare = Atoms(numbers=atoms.numbers, cell=atoms.cell, positions=atoms.positions, pbc=True)
+        bare = scf.with_moments(bare, given)
         bare.calc = GPAW(
             mode={"name": "pw", "ecut": given.cutoff},
             xc=self._functional(),

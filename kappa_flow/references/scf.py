@@ -24,7 +24,7 @@ Remedy = Mapping[str, Any]
 Run = Callable[[Atoms, Remedy], dict[str, Any]]
 
 _SAME_FORCES: Final = frozenset({"command", "pseudopotentials", "noise_cells", "max_iterations"})
-_LATER: Final = {"k_grid": "gamma-centred"}
+_LATER: Final[dict[str, Any]] = {"k_grid": "gamma-centred", "magnetic_moments": {}}
 """Settings that came after labels had been kept, and what those were made with: identities stay."""
 
 
@@ -97,6 +97,16 @@ def half_steps(grid: Sequence[int], settings: DftSettings) -> tuple[int, ...]:
     H. J. Monkhorst, J. D. Pack, Phys. Rev. B 13, 5188 (1976), doi:10.1103/PhysRevB.13.5188, equation 3
     """
     return tuple(int(settings.k_grid == "monkhorst-pack" and points % 2 == 0) for points in grid)
+
+
+def with_moments(atoms: Atoms, settings: DftSettings, valence: Mapping[str, float] | None = None) -> Atoms:
+    """Return a copy that starts from the moments of its elements, μ_B, or as a share of their ``valence``."""
+    moments = [settings.magnetic_moments.get(symbol, 0.0) for symbol in atoms.symbols]
+    if valence is not None:
+        moments = [moment / valence[symbol] for moment, symbol in zip(moments, atoms.symbols, strict=True)]
+    copy = atoms.copy()
+    copy.set_initial_magnetic_moments(moments if any(moments) else None)
+    return copy
 
 
 def command(given: str | None, variable: str, default: str | None, engine: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Final
 
 _WAVE: Final = (r'wfc_cutoff="\s*([\d.eEdD+-]+)', r"cutoff for wavefunctions:\s*([\d.]+)\s*Ry")
 _DENSITY: Final = (r'rho_cutoff="\s*([\d.eEdD+-]+)', r"cutoff for charge density:\s*([\d.]+)\s*Ry")
+_VALENCE: Final = (r'z_valence="\s*([\d.eEdD+-]+)', r"([\d.eEdD+-]+)\s+Z valence")
 _ULTRASOFT: Final = re.compile(
     r'pseudo_type="\s*(US|PAW)|is_ultrasoft="\s*\.?[Tt]|^\s+US\s+Ultrasoft', re.MULTILINE
 )
@@ -26,6 +27,8 @@ class Pseudopotential:
     """Suggested for wave functions, Ry; 0: the file says nothing."""
     density_cutoff: float
     """Suggested for the density, Ry; 0: the file says nothing."""
+    valence: float
+    """Electrons it leaves to the calculation."""
     ultrasoft: bool
     """Ultrasoft or PAW, whose density needs more than four times the cutoff."""
 
@@ -39,6 +42,7 @@ def read_upf(path: Path) -> Pseudopotential:
         digest=hashlib.sha256(content).hexdigest()[:16],
         wave_cutoff=_first(_WAVE, text),
         density_cutoff=_first(_DENSITY, text),
+        valence=_first(_VALENCE, text),
         ultrasoft=_ULTRASOFT.search(text) is not None,
     )
 

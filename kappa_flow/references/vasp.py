@@ -31,6 +31,11 @@ REMEDIES: Final[tuple[scf.Remedy, ...]] = (
     {"algo": "All", "patience": 3},
 )
 
+NO_POLAR: Final = (
+    "VASP's Born charges are not computed here",
+    "Run it with LEPSILON on the primitive cell, then phonopy-vasp-born; give force_constants.nac the file",
+)
+
 
 def engine(settings: VaspSettings) -> Engine:
     """Return VASP with PAW potentials.
@@ -61,7 +66,12 @@ def engine(settings: VaspSettings) -> Engine:
     def made(given: VaspSettings) -> Engine:
         identity = " | ".join([given.engine, *digests, scf.said(given)])
         program = _Program(given, command)
-        return Engine(identity, elements, lambda: scf.ScfCalculator("vasp", program.run, REMEDIES))
+        return Engine(
+            identity,
+            elements,
+            lambda: scf.ScfCalculator("vasp", program.run, REMEDIES),
+            no_polar=NO_POLAR,
+        )
 
     return replace(made(settings), tighter=made(tight), noise_cells=settings.noise_cells)
 
@@ -84,7 +94,7 @@ def write_input(settings: VaspSettings, atoms: Atoms, folder: Path, remedy: scf.
             gamma=settings.k_grid == "gamma-centred",
             **{**tags, **own, **change},
         )
-        program.write_input(atoms)
+        program.write_input(scf.with_moments(atoms, settings))
     return [int(place) for place in program.resort]
 
 

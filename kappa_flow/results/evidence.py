@@ -82,10 +82,9 @@ class Evidence:
         """Reference calculations spent: relaxation, sampling and labels, or every displaced supercell."""
         if self.dataset is not None:
             return self.dataset.reference_calls
-        relaxation = 0 if self.crystal.relaxation is None else self.crystal.relaxation.calls
         noise = 0 if self.forces.force_noise is None else self.forces.force_noise.n_cells
         return (
-            relaxation
+            self.crystal.reference_calls
             + noise
             + sum(len(part.forces) + 1 for part in (self.forces.fc3, self.forces.fc2) if part is not None)
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from kappa_flow.documents import Conductivity, RunConfig
 from kappa_flow.documents.kappa import ErrorBudget, Flag, LearningRound
+from kappa_flow.results import crystal_flags
 from kappa_flow.results.error_budget import nearest_index
 from kappa_flow.results.evidence import Evidence, Learned
 from kappa_flow.results.learning import OUTSIDE, settled
@@ -54,6 +55,7 @@ def flags(
 ) -> tuple[Flag, ...]:
     """Return every flag that applies, warnings first."""
     raised = [flag for check in _CHECKS for flag in check(evidence)]
+    raised += crystal_flags.flags(config, evidence)
     raised += _rounds(rounds)
     raised += _single_settings(config, evidence, budget)
     return tuple(sorted(raised, key=lambda flag: flag.level == "note"))
@@ -99,7 +101,7 @@ def _polar(evidence: Evidence) -> Iterator[Flag]:
             name="polar-without-born",
             message=f"{known[0][1]} and {known[-1][1]} differ by {apart:.2f} in electronegativity and no "
             "Born charges were given: unless this is a metal, LO–TO splitting is missing. "
-            "Give force_constants.nac",
+            "Give force_constants.nac a BORN file, or {born: reference} with espresso",
         )
 
 

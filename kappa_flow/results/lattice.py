@@ -38,7 +38,7 @@ def flags(facts: LatticeFacts | None) -> Iterator[Flag]:
 
 def rows(phonons: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the measures as lines of the report."""
-    said = []
+    said = _rotations(phonons)
     if (found := phonons.get("anharmonicity")) is not None:
         cells = {
             "reference": "labelled cells, reference forces",
@@ -52,3 +52,14 @@ def rows(phonons: Mapping[str, Any]) -> list[tuple[str, str]]:
         values = ", ".join(f"{stiffness[i][j]:.0f}" for i, j in ((0, 0), (0, 1), (3, 3)))
         said.append(("C11, C12, C44 by acoustic slopes", f"{values} GPa"))
     return said
+
+
+def _rotations(phonons: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return how far fc2 is from rotational invariance; nothing for results of before it was measured."""
+    raw, final = phonons.get("residuals_raw", {}), phonons.get("residuals", {})
+    if final.get("fc2_rotation") is None:
+        return []
+    return [
+        ("Rotations, fc2", f"{raw['fc2_rotation']:.1e} → {final['fc2_rotation']:.1e} eV/Å"),
+        ("Huang's conditions, fc2", f"{raw['fc2_huang']:.1e} → {final['fc2_huang']:.1e} GPa"),
+    ]

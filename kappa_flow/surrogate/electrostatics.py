@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kappa_flow.arrays import AnyArray, FloatArray
-from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.crystal import Cell, PolarTensors
 from kappa_flow.documents.dataset import Dataset
-from kappa_flow.documents.force_constants import PolarTensors
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.structures import Evaluation, Structures
 from kappa_flow.errors import InputError

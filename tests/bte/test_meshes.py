@@ -21,7 +21,8 @@ def crystal(lattice: object, primitive_matrix: object = "P") -> Phono3py:
 
 CUBIC = crystal(np.eye(3) * 3.6, "F")
 HEXAGONAL = crystal([[3.11, 0, 0], [-3.11 / 2, 3.11 * np.sqrt(3) / 2, 0], [0, 0, 4.98]])
-LONG = crystal(np.diag([3.0, 3.0, 9.0]))
+LONG = crystal(np.diag([2.5, 2.5, 7.5]))
+LAYER = crystal(np.diag([3.0, 3.0, 9.0]))  # 9 Å without an atom
 
 
 def test_auto_grows_in_odd_numbers_up_to_the_limit() -> None:
@@ -34,6 +35,7 @@ def test_divisions_follow_the_reciprocal_lengths() -> None:
     assert scaled(HEXAGONAL, 11) == (11, 11, 6)
     assert scaled(LONG, 9) == (9, 9, 3)
     assert scaled(LONG, 1) == (1, 1, 1)
+    assert scaled(LAYER, 9) == (9, 9, 1)
 
 
 def test_finer_meshes_are_capped_and_coarser_ones_kept() -> None:

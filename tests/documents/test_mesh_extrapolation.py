@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kappa_flow.documents.mesh_extrapolation import Extrapolation, extrapolate
+from kappa_flow.documents.mesh_extrapolation import Extrapolation, effective_divisions, extrapolate
 
 SILICON = {
     7: 81.8, 11: 109.8, 15: 118.8, 19: 125.35, 23: 128.6, 27: 130.9, 31: 132.7, 39: 134.7,
@@ -72,3 +72,9 @@ def test_rounded_divisions_of_a_short_axis_are_no_error() -> None:
 
 def test_two_meshes_tell_nothing() -> None:
     assert extrapolate([(7, 7, 7), (11, 11, 11)], np.ones((2, 1, 3, 3))) is None
+
+
+def test_an_axis_never_refined_does_not_count() -> None:
+    np.testing.assert_allclose(effective_divisions([(4, 4, 1), (8, 8, 1)]), [4, 8])
+    np.testing.assert_allclose(effective_divisions([(8, 8, 1), (8, 8, 8)]), [4, 8])
+    np.testing.assert_allclose(effective_divisions([(1, 1, 1)]), [1])

@@ -74,6 +74,28 @@ def test_labels_of_before_there_was_a_choice_of_grid_keep_their_identity():
     assert "monkhorst-pack" in references.build(settings(k_grid="monkhorst-pack")).identity
 
 
+def test_moments_are_part_of_the_identity_where_there_are_any():
+    assert "magnetic_moments" not in references.build(settings()).identity
+    assert "magnetic_moments" in references.build(settings(magnetic_moments={"Si": 1.0})).identity
+    lost = settings(namelists={"system": {"nspin": 2, "starting_magnetization(1)": 0.5}})
+    with pytest.raises(InputError, match=r"would be overwritten\. Set reference\.magnetic_moments"):
+        references.build(lost)
+
+
+@pytest.mark.slow
+def test_iron_keeps_its_moment_and_gains_energy_by_it():
+    iron = interop.structures_from_ase([bulk("Fe", a=2.85)])
+    changes = {
+        "pseudopotentials": {"Fe": DEBIAN / "Fe.pz-nd-rrkjus.UPF"}, "cutoff": 20.0, "density_cutoff": 120.0,
+        "k_spacing": 0.9, "scf_threshold": 1e-6, "smearing": 0.3,
+    }  # fmt: skip
+    without, with_spin = (
+        references.build(settings(**changes, magnetic_moments=moments)).evaluate(iron).energies[0]
+        for moments in ({}, {"Fe": 2.2})
+    )
+    assert with_spin < without - 0.3  # 0.44 eV measured; 2.05 μ_B
+
+
 def test_forces_add_up_to_nothing_and_the_stress_is_there(evaluation):
     np.testing.assert_allclose(evaluation.forces.sum(axis=0), 0, atol=1e-5)  # pw.x takes the net force out
     assert evaluation.stresses.shape == (1, 3, 3)

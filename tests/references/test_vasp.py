@@ -68,6 +68,19 @@ def test_the_input_set_is_fit_for_forces(tmp_path):
     assert (folder / "POTCAR").read_text().count("PAW potpaw_PBE") == 2
 
 
+def test_moments_by_element_are_written_in_vasps_order(tmp_path):
+    (tmp_path / "spin").mkdir()
+    vasp.write_input(settings(magnetic_moments={"Cu": 0.5}), alloy(), tmp_path / "spin", {})
+    incar = (tmp_path / "spin" / "INCAR").read_text()
+    assert "ISPIN = 2" in incar
+    assert "MAGMOM = 4*0.5000 4*0.0000" in incar or "MAGMOM = 4*0.0000 4*0.5000" in incar
+    poscar = (tmp_path / "spin" / "POSCAR").read_text().splitlines()[5].split()
+    assert (poscar[0] == "Cu") == ("MAGMOM = 4*0.5000" in incar)
+    (tmp_path / "none").mkdir()
+    vasp.write_input(settings(), alloy(), tmp_path / "none", {})
+    assert "MAGMOM" not in (tmp_path / "none" / "INCAR").read_text()
+
+
 def test_forces_come_back_in_our_order_with_ases_signs():
     atoms = alloy()
     found = references.build(settings()).evaluate(interop.structures_from_ase([atoms]))

@@ -27,6 +27,9 @@ class DftSettings(Engine):
     displaced cell instead of 8. Not for hexagonal cells: the shift breaks their symmetry."""
     smearing: float = Field(default=0.05, gt=0)
     """Width in eV: Gaussian in espresso and vasp, Fermi-Dirac in gpaw. Nothing to a crystal with a gap."""
+    magnetic_moments: dict[str, float] = Field(default_factory=dict)
+    """μ_B an atom of each element starts from, in every cell, e.g. ``{Fe: 2.2}``: the same on all atoms of an
+    element, so ferromagnets and ferrimagnets. Empty: no spin."""
     noise_cells: int = Field(default=2, ge=0, le=20)
     """Labelled cells computed again at tighter settings: so the noise of the forces is known."""
 

@@ -59,20 +59,30 @@ class NacSettings(Settings):
 
     file: Path | None = None
     """BORN file (phonopy's format) or a phonopy yaml that holds them."""
-    born: tuple[
-        tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]], ...
-    ] = ()
-    """One tensor per atom of the primitive cell, in units of e."""
+    born: (
+        Literal["reference"]
+        | tuple[
+            tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]], ...
+        ]
+    ) = ()
+    """One tensor per atom of the primitive cell, in units of e; ``reference``: the reference computes them
+    and the dielectric tensor, for the relaxed crystal."""
     dielectric: (
         tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]] | None
     ) = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = bool(self.born) and self.dielectric is not None
-        if (self.file is not None) == given:
-            raise ValueError("give either file, or born and dielectric together")
+        given = bool(self.born) and (self.dielectric is not None) != self.by_reference
+        alone = self.file is None and self.dielectric is None
+        if (self.file is not None) == given or (self.by_reference and not alone):
+            raise ValueError("give either file, or born and dielectric together, or born: reference alone")
         return self
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether the reference computes the tensors."""
+        return self.born == "reference"
 
 
 class ForceConstantsSettings(Settings):
@@ -81,3 +91,8 @@ class ForceConstantsSettings(Settings):
     symmetrize: bool = True
     """Enforce permutation and translational invariance."""
     nac: NacSettings | None = None
+
+    @property
+    def computes_born(self) -> bool:
+        """Whether the reference computes Born charges and the dielectric tensor."""
+        return self.nac is not None and self.nac.by_reference

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kappa_flow.documents.crystal import PolarTensors
 from kappa_flow.documents.dataset import Dataset
-from kappa_flow.documents.force_constants import PolarTensors
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.structures import Structures
 from kappa_flow.documents.surrogate import SurrogateDocument, TrainingHistory
