@@ -42,7 +42,7 @@ def lammps(pair_style: str, file: str, *elements: str) -> dict[str, Any]:
 
 CUBIC = {"supercell": [2, 2, 2], "mesh": [11, 11, 11]}
 WURTZITE = {"supercell": [2, 2, 2], "mesh": [9, 9, 5]}
-"""32 atoms: 582 displaced cells. With a pair cutoff (72 atoms, 466 cells) phono3py's solver takes 15 s a member."""
+"""32 atoms; a pair cutoff would make phono3py ten times slower (docs/stages/5-displacements.md)."""
 CASES: dict[str, dict[str, Any]] = {
     "si": {"crystal": ("Si", "diamond", 5.431), "reference": lammps("sw", "Si.sw", "Si"), **CUBIC},
     "ge": {
