@@ -133,7 +133,7 @@ def test_csv_holds_every_temperature_and_the_tensor(call) -> None:
     (row,) = csv.DictReader(io.StringIO(call("export", "cu-run", "--format", "csv")))
     shown = json.loads(call("show", "cu-run", "--json"))
     assert float(row["kappa_xx"]) == shown["kappa"][0][0][0]
-    assert row["sigma_xx"] == ""
+    assert float(row["sigma_xx"]) == shown["kappa_sigma"][0][0][0]
 
 
 def test_export_for_phono3py_and_report_write_files(call, place: Path) -> None:

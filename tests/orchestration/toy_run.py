@@ -1,12 +1,14 @@
 """Run the toy calculation in its own process: ``python toy_run.py DIR ROUNDS``; ends with a line of JSON."""
 
 import json
+import signal
 import sys
 from pathlib import Path
 
 import toy
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run behind nohup
     toy.install()
     print("imported", flush=True)
     from kappa_flow.orchestration import runs
