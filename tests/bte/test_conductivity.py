@@ -20,7 +20,7 @@ from phonon_cases import (
 )
 
 from kappa_flow import bte
-from kappa_flow.documents import Conductivity, Document, ForceConstants
+from kappa_flow.documents import Conductivity, Crystal, Document, ForceConstants
 from kappa_flow.documents.sections import BteSettings, NacSettings
 from kappa_flow.errors import InputError
 from kappa_flow.force_constants import read_polar
@@ -49,18 +49,24 @@ def test_emt_copper_equals_phono3py_used_directly(conductivity: Conductivity) ->
     np.testing.assert_allclose(voigt(conductivity.kappa[1]), expected, rtol=1e-6, atol=1e-9)
 
 
-def test_silicon_dft_is_108_98(shared_data: Path) -> None:
+@pytest.fixture(scope="module")
+def silicon(shared_data: Path) -> tuple[Crystal, ForceConstants]:
     work = load_silicon(shared_data)
     crystal = crystal_of(work, "Si", ("Fd-3m", 227))
-    found = bte.solve(crystal, solved_from(work, crystal)[1], settings(mesh=(11, 11, 11)))
+    return crystal, solved_from(work, crystal)[1]
+
+
+def test_silicon_dft_is_108_98(silicon: tuple[Crystal, ForceConstants]) -> None:
+    found = bte.solve(*silicon, settings(mesh=(11, 11, 11)))
     assert found.trace[0] == pytest.approx(108.98, rel=1e-4)
     assert (found.imaginary_modes, found.max_frequency) == (0, pytest.approx(15.27, abs=0.01))
 
 
-def test_silicon_dft_equals_phono3py_used_directly(shared_data: Path) -> None:
+def test_silicon_dft_equals_phono3py_used_directly(
+    silicon: tuple[Crystal, ForceConstants], shared_data: Path
+) -> None:
+    found = bte.solve(*silicon, settings(mesh=(7, 7, 7)))
     work = load_silicon(shared_data)
-    crystal = crystal_of(work, "Si", ("Fd-3m", 227))
-    found = bte.solve(crystal, solved_from(work, crystal)[1], settings(mesh=(7, 7, 7)))
     work.produce_fc3()
     work.symmetrize_fc3()
     work.symmetrize_fc2()
@@ -98,8 +104,9 @@ def test_the_polar_term_lifts_longitudinal_optical_modes(shared_data: Path) -> N
     work = phono3py.load(path, produce_fc=False, log_level=0)
     crystal = crystal_of(work, "NaCl", ("Fm-3m", 225))
     polar = read_polar(NacSettings(file=path), crystal.cell, 1e-5)
-    with_term = bte.solve(crystal, solved_from(work, crystal, polar)[1], settings(mesh=(3, 3, 3)))
-    without = bte.solve(crystal, solved_from(work, crystal)[1], settings(mesh=(3, 3, 3)))
+    solved = solved_from(work, crystal, polar)[1]
+    with_term = bte.solve(crystal, solved, settings(mesh=(3, 3, 3)))
+    without = bte.solve(crystal, solved.model_copy(update={"polar": None}), settings(mesh=(3, 3, 3)))
     assert with_term.max_frequency > without.max_frequency + 1.0
     assert (with_term.switches["nac"], without.switches["nac"]) == ("Gonze & Lee 1997", "none")
 
