@@ -14,7 +14,7 @@ from kappa_flow.surrogate import Potential, settings_for_dynamics, train
 from kappa_flow.surrogate.compression import Compression
 from kappa_flow.surrogate.fitting.committee import Equations, Projected, Readout, bootstrap_weights
 from kappa_flow.surrogate.fitting.design import build_table, sample_values
-from kappa_flow.surrogate.fitting.linear import Ridge
+from kappa_flow.surrogate.fitting.linear import STRENGTHS, Ridge
 from kappa_flow.surrogate.fitting.optimize import minimise
 from kappa_flow.surrogate.fitting.training import functions_for
 from kappa_flow.surrogate.network import NetworkShape
@@ -207,3 +207,19 @@ def test_networks_that_would_learn_noise_are_left_out_and_the_result_says_so():
     found = train(noisy, SMALL.model_copy(update={"committee": 2, "validation_fraction": 0}))
     assert found.model["hidden"] is None
     assert any("too few for networks" in warning for warning in found.warnings)
+
+
+def test_a_fit_that_could_pass_through_all_rows_is_regularised():
+    # Columns outnumber the rows, singular values fall by 1e6, noise is 1 %: generalised cross-validation is 0/0
+    # for λ → 0 and chose 1e-14. Leaving each row out in turn is the judge; seeded.
+    draw = torch.Generator().manual_seed(0)
+    left, right = (
+        torch.linalg.qr(torch.randn(size, size, generator=draw, dtype=torch.float64))[0] for size in (60, 120)
+    )
+    rows = left * torch.logspace(0, -6, 60, dtype=torch.float64) @ right[:60]
+    target = rows @ torch.randn(120, generator=draw, dtype=torch.float64)
+    target = target + 0.01 * target.std() * torch.randn(60, generator=draw, dtype=torch.float64)
+    errors = [Ridge.fit(rows, target, one).left_out(target, torch.arange(60)) for one in STRENGTHS]
+    chosen = Ridge.fit(rows, target).left_out(target, torch.arange(60))
+    assert chosen < 1.2 * min(errors)
+    assert errors[-1] > 2 * min(errors)  # the choice matters here
