@@ -210,8 +210,8 @@ def test_networks_that_would_learn_noise_are_left_out_and_the_result_says_so():
 
 
 def test_a_fit_that_could_pass_through_all_rows_is_regularised():
-    # Columns outnumber the rows, singular values fall by 1e6, noise is 1 %: generalised cross-validation is 0/0
-    # for λ → 0 and chose 1e-14. Leaving each row out in turn is the judge; seeded.
+    # Columns outnumber the rows, singular values fall by 1e6, noise is 1 %: generalised cross-validation is
+    # 0/0 for λ → 0 and chose 1e-14. Leaving each row out in turn is the judge; seeded.
     draw = torch.Generator().manual_seed(0)
     left, right = (
         torch.linalg.qr(torch.randn(size, size, generator=draw, dtype=torch.float64))[0] for size in (60, 120)
