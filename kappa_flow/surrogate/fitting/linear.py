@@ -11,8 +11,8 @@ from torch import Tensor
 STRENGTHS = tuple(10.0**-power for power in (4, 6, 8, 9, 10, 11, 12, 13, 14))
 """Regularisation tried, relative to the largest squared singular value."""
 FREE = 0.1
-"""Share of the rows that must be left free. Where a fit can pass through all rows, the residual and the freedom
-left both go to nothing and their ratio says nothing (four cells of a binary crystal: κ of SiC 68 % too small)."""
+"""Share of the rows that must be left free. Where a fit can pass through all rows, the residual and the
+freedom left both go to nothing, and their ratio says nothing (four cells of SiC: κ 68 % too small)."""
 
 
 @dataclass(frozen=True)
