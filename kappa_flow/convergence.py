@@ -22,8 +22,6 @@ LENGTHS: Final = (0.03, 0.015, 0.0075, 0.00375)
 """Å, tried in this order. Forces of a surrogate have no noise a small length could amplify."""
 CUTOFFS: Final = 8
 """Most pair cutoffs tried; the last leaves no pair out."""
-SAME: Final = 0.01
-"""Å; distances that differ by less are one shell."""
 
 
 @dataclass(frozen=True)

@@ -209,9 +209,8 @@ def _forces(work: Work) -> ForceSets:
 
 
 def _converged(work: Work, potential: surrogate.Potential, *, fc2_cells: bool) -> ForceSets:
-    polar = work.find("input.polar", PolarTensors)
     found = convergence.converge(
-        work.crystal, potential, work.config, polar, work.bench.progress, fc2_cells=fc2_cells
+        work.crystal, potential, work.config, work.polar, work.bench.progress, fc2_cells=fc2_cells
     )
     return found.forces.model_copy(update={"displacements": found.displacements, "convergence": found.curves})
 
