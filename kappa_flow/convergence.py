@@ -65,7 +65,7 @@ def converge(
         tries = [settings.model_copy(update={"pair_cutoff": radius}) for radius in cutoffs(crystal, settings)]
         settings, curve = steps.until_settled("pair_cutoff", tries, needed=2)
         curves.append(curve)
-    found = forces.evaluate(steps.cells(settings), model, "surrogate", progress, halved=True)
+    found = forces.evaluate(steps.cells(settings), model, "surrogate", progress)
     return Converged(displacements.generate(crystal, settings), found, tuple(curves))
 
 
@@ -96,16 +96,8 @@ class _Steps:
         """Return κ of the mean at one temperature, the temperature (K), the mesh."""
         cells = self.cells(settings)
         found = forces.evaluate(cells, self.model, "surrogate", self.progress)
-        parts = {"fc3": found.fc3.model_copy(update={"member_forces": None})}
-        if found.fc2 is not None:
-            parts["fc2"] = found.fc2.model_copy(update={"member_forces": None})
         constants = force_constants.solve(
-            self.crystal,
-            cells,
-            found.model_copy(update=parts),
-            self.config.force_constants,
-            self.polar,
-            varied=False,
+            self.crystal, cells, found.without_members, self.config.force_constants, self.polar
         )
         solved = bte.solve(self.crystal, constants, bte.modest(self.config.bte), self.progress)
         return float(solved.trace[0]), float(solved.temperatures[0]), solved.mesh

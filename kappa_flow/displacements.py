@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from ase.geometry import get_distances
 from phono3py import Phono3py
 from phono3py.phonon3.dataset import get_displacements_and_forces_fc3
 from phonopy.structure.atoms import PhonopyAtoms
@@ -89,11 +90,8 @@ def pair_distances(cells: DisplacedCells) -> FloatArray:
     """
     pattern = json.loads(cells.pattern_json)
     firsts = [atom["number"] for atom in pattern["first_atoms"]] if "first_atoms" in pattern else [0]
-    scaled = cells.equilibrium @ np.linalg.inv(cells.cell)
-    offsets = np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, -1).T
-    apart = scaled[firsts, None] - scaled[None]
-    vectors = ((apart - np.rint(apart))[:, :, None] + offsets) @ cells.cell
-    lengths = np.sort(np.linalg.norm(vectors, axis=-1).min(axis=-1).ravel())
+    _, apart = get_distances(cells.equilibrium[firsts], cells.equilibrium, cell=cells.cell, pbc=True)
+    lengths = np.sort(apart.ravel())
     return np.asarray(lengths[np.concatenate([[True], np.diff(lengths) > 0.01])])
 
 
@@ -147,11 +145,9 @@ def _both_atoms(work: Phono3py) -> FloatArray:
 
 def _nearest_neighbours(atoms: PhonopyAtoms) -> float:
     """Return the smallest distance (Å) between two atoms of the cell or their periodic images."""
-    offsets = np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, -1).T
-    scaled = atoms.scaled_positions - atoms.scaled_positions[0]
-    vectors = (scaled[:, None] - np.rint(scaled)[:, None] + offsets) @ atoms.cell
-    lengths = np.linalg.norm(vectors, axis=-1)
-    return float(lengths[lengths > 1e-3].min())
+    _, apart = get_distances(atoms.positions, cell=atoms.cell, pbc=True)
+    own_image = np.linalg.norm(atoms.cell, axis=1).min()
+    return float(apart[np.triu_indices(len(atoms), 1)].min(initial=own_image))
 
 
 def _cells(

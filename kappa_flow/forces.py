@@ -18,8 +18,6 @@ def evaluate(
     model: ForceModel,
     source: str,
     progress: Progress = quiet,
-    *,
-    halved: bool = False,
 ) -> ForceSets:
     """Return the forces on all displaced supercells.
 
@@ -34,8 +32,6 @@ def evaluate(
     source : str
         ``surrogate`` or the identity of the reference, kept on the document.
     progress : Progress
-    halved : bool
-        Whether forces of half the displacements are wanted too: another call of the model for every cell.
 
     Returns
     -------
@@ -47,11 +43,29 @@ def evaluate(
     WorkError
         When the forces have a wrong shape or are not finite.
     """
-    fc3 = _of(displacements.fc3, model, "fc3", progress, halved=halved)
-    fc2 = None
-    if displacements.fc2 is not None:
-        fc2 = _of(displacements.fc2, model, "fc2", progress, halved=halved)
+    fc3 = _of(displacements.fc3, model, "fc3", progress)
+    fc2 = None if displacements.fc2 is None else _of(displacements.fc2, model, "fc2", progress)
     return ForceSets(source=source, device=str(getattr(model, "device", "cpu")), fc3=fc3, fc2=fc2)
+
+
+def with_halved(
+    found: ForceSets, displacements: Displacements, model: ForceModel, progress: Progress = quiet
+) -> ForceSets:
+    """Return ``found`` with the forces of half the displacements: another call of the model for every cell.
+
+    Raises
+    ------
+    WorkError
+        When the forces have a wrong shape or are not finite.
+    """
+
+    def both(part: CellForces, cells: DisplacedCells) -> CellForces:
+        return part.model_copy(update={"halved_forces": _halved(cells, model, progress)})
+
+    fc2 = found.fc2
+    if fc2 is not None and displacements.fc2 is not None:
+        fc2 = both(fc2, displacements.fc2)
+    return found.model_copy(update={"fc3": both(found.fc3, displacements.fc3), "fc2": fc2})
 
 
 def noise(displacements: Displacements, found: ForceSets, reference: Reference) -> ForceNoise | None:
@@ -60,9 +74,7 @@ def noise(displacements: Displacements, found: ForceSets, reference: Reference) 
     return reference.force_noise(displacements.fc3.structures.geometry(), forces.reshape(-1, 3))
 
 
-def _of(
-    cells: DisplacedCells, model: ForceModel, name: str, progress: Progress, *, halved: bool
-) -> CellForces:
+def _of(cells: DisplacedCells, model: ForceModel, name: str, progress: Progress) -> CellForces:
     structures = cells.structures
     evaluation = model.evaluate(structures, progress)
     shape = (len(structures), len(cells.numbers), 3)
@@ -71,7 +83,6 @@ def _of(
         forces=forces[:-1] - forces[-1],
         residual=forces[-1],
         member_forces=_members(evaluation, shape, name),
-        halved_forces=_halved(cells, model, progress) if halved else None,
         extrapolation=_extrapolation(cells, model, progress),
     )
 

@@ -189,9 +189,6 @@ def _displacements(work: Work) -> Displacements:
 
 
 def _forces(work: Work) -> ForceSets:
-    automatic = work.task.round is None and work.config.displacements.automatic
-    if not automatic and (tried := work.last_trial(ForceSets)) is not None:
-        return tried
     cells = work.get("displacements", Displacements)
     settings = work.config.forces
     reference = work.bench.reference
@@ -203,25 +200,33 @@ def _forces(work: Work) -> ForceSets:
     if cells.fc2 is not None and not trained.knows(len(cells.fc2.numbers)):
         cells = cells.model_copy(update={"fc2": None})
     potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
-    if automatic:
-        return _converged(work, potential, fc2_cells=cells.fc2 is not None)
-    return forces.evaluate(cells, potential, "surrogate", work.bench.progress, halved=True)
+    if work.task.round is not None:
+        return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
+    found = _final_forces(work, cells, potential)
+    return forces.with_halved(found, found.displacements or cells, potential, work.bench.progress)
 
 
-def _converged(work: Work, potential: surrogate.Potential, *, fc2_cells: bool) -> ForceSets:
-    found = convergence.converge(
-        work.crystal, potential, work.config, work.polar, work.bench.progress, fc2_cells=fc2_cells
+def _final_forces(work: Work, cells: Displacements, potential: surrogate.Potential) -> ForceSets:
+    progress = work.bench.progress
+    if not work.config.displacements.automatic:
+        tried = work.last_trial(ForceSets)
+        return tried or forces.evaluate(cells, potential, "surrogate", progress)
+    settled = convergence.converge(
+        work.crystal, potential, work.config, work.polar, progress, fc2_cells=cells.fc2 is not None
     )
-    return found.forces.model_copy(update={"displacements": found.displacements, "convergence": found.curves})
+    update = {"displacements": settled.displacements, "convergence": settled.curves}
+    return settled.forces.model_copy(update=update)
 
 
 def _force_constants(work: Work) -> ForceConstants:
-    automatic = work.task.round is None and work.config.displacements.automatic
-    if not automatic and (tried := work.last_trial(ForceConstants)) is not None:
-        return tried
-    found = work.get(replace(work.task, stage="forces").name, ForceSets)
-    cells = found.displacements or work.get("displacements", Displacements)
-    return force_constants.solve(work.crystal, cells, found, work.config.force_constants, work.polar)
+    forces_of = work.get(replace(work.task, stage="forces").name, ForceSets)
+    cells = forces_of.displacements or work.get("displacements", Displacements)
+    settings = work.config.force_constants
+    tried = None if work.config.displacements.automatic else work.last_trial(ForceConstants)
+    found = tried or force_constants.solve(work.crystal, cells, forces_of, settings, work.polar)
+    if work.task.round is not None:
+        return found
+    return force_constants.with_variants(found, work.crystal, cells, forces_of, settings)
 
 
 def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
@@ -231,7 +236,7 @@ def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
         return _bte_mesh(work, work.task.mesh, constants)
     settings = work.config.bte
     if work.task.round is not None:
-        settings, constants = bte.modest(settings), constants.model_copy(update={"variants": ()})
+        settings = bte.modest(settings)
     names = meshes_of(list(work.documents)) if work.task.round is None else []
     solved = [work.get(name, SolvedMesh) for name in names]
     return bte.solve(work.crystal, constants, settings, progress, solved)

@@ -44,3 +44,11 @@ class ForceSets(Document):
     """How κ moved with what ``auto`` chose."""
     force_noise: ForceNoise | None = None
     """Of a reference that computed these forces; None where it was not measured."""
+
+    @property
+    def without_members(self) -> ForceSets:
+        """The committee's mean alone."""
+        parts = {name: getattr(self, name) for name in ("fc3", "fc2") if getattr(self, name) is not None}
+        return self.model_copy(
+            update={name: part.model_copy(update={"member_forces": None}) for name, part in parts.items()}
+        )

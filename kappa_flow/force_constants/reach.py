@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+from ase.geometry import get_distances
 from phono3py import Phono3py
 from phonopy import Phonopy
 from phonopy.harmonic.dynamical_matrix import DynamicalMatrixGL
 from phonopy.structure.atoms import PhonopyAtoms
 
-from kappa_flow.arrays import FloatArray, IntArray
+from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import PolarTensors
 
 SAME: Final = 0.01
 """Å; distances that differ by less are the same."""
 
 
-def shortened(work: Phono3py, polar: PolarTensors | None, share: float) -> tuple[FloatArray, FloatArray]:
-    """Return fc2 and fc3 of ``work`` without pairs of atoms too far apart, sum rules not restored.
+def shortened(
+    work: Phono3py, polar: PolarTensors | None, shares: Sequence[float]
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Yield fc2 and fc3 of ``work`` without pairs of atoms too far apart, sum rules not restored.
 
-    Each is cut in its own supercell, at ``share`` of the way from half the box's smallest height to the
+    Each is cut in its own supercell, at a share of the way from half the box's smallest height to the
     farthest pair. From fc2 of a polar crystal
     the dipole–dipole part (Gonze & Lee) is taken off before and put back after: it is known for every
     distance. An element of fc3 goes with its most distant pair.
@@ -28,10 +32,10 @@ def shortened(work: Phono3py, polar: PolarTensors | None, share: float) -> tuple
     Parameters
     ----------
     work : Phono3py
-        With compact fc2 (eV/Å²) and fc3 (eV/Å³).
+        With compact fc2 (eV/Å²) and fc3 (eV/Å³), read before the first is yielded.
     polar : PolarTensors or None
-    share : float
-        0 to 1.
+    shares : sequence of float
+        0 to 1, in the order wanted.
 
     References
     ----------
@@ -39,27 +43,27 @@ def shortened(work: Phono3py, polar: PolarTensors | None, share: float) -> tuple
     """
     fc2, fc3 = np.array(work.fc2), np.array(work.fc3)
     dipoles = np.zeros_like(fc2) if polar is None else fc2 - _short_range(work, fc2, polar)
-    first, far = work.phonon_primitive.p2s_map, _far(work.phonon_supercell, share)
-    fc2 = np.where(far[first][:, :, None, None], 0.0, fc2 - dipoles) + dipoles
-    first, far = work.primitive.p2s_map, _far(work.supercell, share)
-    return fc2, _cut(fc3, far, first)
+    fc2_atoms, fc3_atoms = work.phonon_primitive.p2s_map, work.primitive.p2s_map
+    fc2_lengths = _lengths(work.phonon_supercell)
+    fc3_lengths = fc2_lengths if work.phonon_supercell is work.supercell else _lengths(work.supercell)
+    for share in shares:
+        far = fc2_lengths > _reach(work.phonon_supercell, fc2_lengths, share)
+        near = np.where(far[fc2_atoms][:, :, None, None], 0.0, fc2 - dipoles) + dipoles
+        far = fc3_lengths > _reach(work.supercell, fc3_lengths, share)
+        cut = fc3.copy()
+        for block, atom in zip(cut, fc3_atoms, strict=True):
+            block[far[atom][:, None] | far[atom][None, :] | far] = 0.0
+        yield near, cut
 
 
-def _cut(fc3: FloatArray, far: FloatArray, first: IntArray) -> FloatArray:
-    for block, atom in zip(fc3, first, strict=True):
-        block[far[atom][:, None] | far[atom][None, :] | far] = 0.0
-    return fc3
+def _lengths(supercell: PhonopyAtoms) -> FloatArray:
+    """Return the distances of all pairs (n_atoms, n_atoms), Å, nearest images counting."""
+    return np.asarray(get_distances(supercell.positions, cell=supercell.cell, pbc=True)[1])
 
 
-def _far(supercell: PhonopyAtoms, share: float) -> FloatArray:
-    """Return which atoms (n_atoms, n_atoms) are too far from one another, nearest images counting."""
-    scaled, cell = supercell.scaled_positions, supercell.cell
-    apart = scaled[:, None] - scaled[None, :]
-    apart -= np.rint(apart)
-    images = np.array(np.meshgrid(*[[-1, 0, 1]] * 3)).reshape(3, -1).T
-    lengths = np.min([np.linalg.norm((apart + image) @ cell, axis=-1) for image in images], axis=0)
-    half = 0.5 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
-    return np.asarray(lengths > half + share * (lengths.max() - half) + SAME)
+def _reach(supercell: PhonopyAtoms, lengths: FloatArray, share: float) -> float:
+    half = 0.5 / np.linalg.norm(np.linalg.inv(supercell.cell), axis=0).max()
+    return float(half + share * (lengths.max() - half) + SAME)
 
 
 def _short_range(work: Phono3py, fc2: FloatArray, polar: PolarTensors) -> FloatArray:

@@ -41,8 +41,6 @@ def solve(
     force_sets: ForceSets,
     settings: ForceConstantsSettings,
     polar: PolarTensors | None,
-    *,
-    varied: bool = True,
 ) -> ForceConstants:
     """Return fc2 and fc3 in phono3py's compact form.
 
@@ -62,8 +60,6 @@ def solve(
     settings : ForceConstantsSettings
     polar : PolarTensors or None
         Put onto the crystal's primitive cell here.
-    varied : bool
-        Whether variants for the error budget are made.
 
     Returns
     -------
@@ -84,24 +80,38 @@ def solve(
     Seko & Togo, Phys. Rev. B 110, 214302 (2024), doi:10.1103/PhysRevB.110.214302.
     """
     placed = None if polar is None else on_crystal(polar, crystal)
-    carried = crystal.fc2_supercell is not None and force_sets.fc2 is None
-    box = crystal.model_copy(update={"fc2_supercell": None}) if carried else crystal
-    larger = (lambda fc2: carry(fc2, crystal, placed)) if carried else None
-    solver = _Solver(phono3py_of(box), displacements, settings.symmetrize, larger)
-    raw, final = solver.run(force_sets.fc3.forces, None if force_sets.fc2 is None else force_sets.fc2.forces)
+    solver = _Solver.of(crystal, displacements, force_sets, settings, placed)
+    raw, final = solver.run(force_sets)
     fc2, fc3 = solver.found()
-    shorter = solver.shortened(placed) if varied else []
     member_fc2, member_fc3 = _members(solver, force_sets, fc2.shape, fc3.shape)
     return ForceConstants(
         fc2=fc2,
         fc3=fc3,
         member_fc2=member_fc2,
         member_fc3=member_fc3,
-        variants=(*shorter, *variants(displacements, force_sets, solver.make)) if varied else (),
         polar=placed,
         raw=raw,
         final=final,
-        solver=_name(displacements, settings) + (CARRIED if carried else ""),
+        solver=_name(displacements, settings) + ("" if solver.larger is None else CARRIED),
+    )
+
+
+def with_variants(
+    found: ForceConstants,
+    crystal: Crystal,
+    displacements: Displacements,
+    force_sets: ForceSets,
+    settings: ForceConstantsSettings,
+) -> ForceConstants:
+    """Return ``found``, what :func:`solve` made of the rest, with the variants the error budget wants."""
+    solver = _Solver.of(crystal, displacements, force_sets, settings, found.polar)
+    if solver.larger is None:
+        solver.work.fc2, solver.work.fc3 = found.fc2.copy(), found.fc3.copy()
+    else:
+        solver.run(force_sets)
+    shorter = solver.shortened(found.polar)
+    return found.model_copy(
+        update={"variants": (*shorter, *variants(displacements, force_sets, solver.make))}
     )
 
 
@@ -115,6 +125,23 @@ class _Solver:
     larger: Callable[[FloatArray], FloatArray] | None = None
     """Carries fc2 over to the crystal's fc2 supercell, where ``work`` does not have it."""
 
+    @classmethod
+    def of(
+        cls,
+        crystal: Crystal,
+        displacements: Displacements,
+        force_sets: ForceSets,
+        settings: ForceConstantsSettings,
+        polar: PolarTensors | None,
+    ) -> _Solver:
+        """Return the steps for these forces; ``polar`` on the crystal's primitive cell."""
+        if crystal.fc2_supercell is None or force_sets.fc2 is not None:
+            return cls(phono3py_of(crystal), displacements, settings.symmetrize)
+        box = crystal.model_copy(update={"fc2_supercell": None})
+        return cls(
+            phono3py_of(box), displacements, settings.symmetrize, lambda fc2: carry(fc2, crystal, polar)
+        )
+
     def make(
         self, cells: Displacements, fc3_forces: FloatArray, fc2_forces: FloatArray | None
     ) -> tuple[FloatArray, FloatArray]:
@@ -126,10 +153,9 @@ class _Solver:
 
     def shortened(self, polar: PolarTensors | None) -> list[Variant]:
         """Return what ``work`` holds with shorter reach, by `SHARES`; ``work`` holds the last then."""
-        fc2, fc3, found = np.array(self.work.fc2), np.array(self.work.fc3), []
-        for share in SHARES:
-            self.work.fc2, self.work.fc3 = fc2.copy(), fc3.copy()
-            self.work.fc2, self.work.fc3 = shortened(self.work, polar, share)
+        found = []
+        for fc2, fc3 in shortened(self.work, polar, SHARES):
+            self.work.fc2, self.work.fc3 = fc2, fc3
             with contextlib.redirect_stdout(io.StringIO()):
                 self.work.symmetrize_fc3()
                 self.work.symmetrize_fc2()
@@ -142,9 +168,9 @@ class _Solver:
         fc2, fc3 = np.array(self.work.fc2), np.array(self.work.fc3)
         return fc2 if self.larger is None else self.larger(fc2), fc3
 
-    def run(self, fc3_forces: FloatArray, fc2_forces: FloatArray | None) -> tuple[Residuals, Residuals]:
+    def run(self, forces: ForceSets) -> tuple[Residuals, Residuals]:
         """Leave fc2 and fc3 in ``work``; return the residuals before and after symmetrisation."""
-        self.produce(fc3_forces, fc2_forces)
+        self.produce(forces.fc3.forces, None if forces.fc2 is None else forces.fc2.forces)
         raw = self.residuals()
         self.symmetrise()
         return raw, self.residuals()

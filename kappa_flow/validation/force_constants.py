@@ -28,11 +28,7 @@ def force_constants(
     """
     cells = cells or displacements.generate(crystal, DisplacementsSettings())
     found = forces.evaluate(cells, model, "validation", progress)
-    update = {"fc3": found.fc3.model_copy(update={"member_forces": None})}
-    if found.fc2 is not None:
-        update["fc2"] = found.fc2.model_copy(update={"member_forces": None})
-    made = found.model_copy(update=update)
-    return stage.solve(crystal, cells, made, ForceConstantsSettings(), None, varied=False)
+    return stage.solve(crystal, cells, found.without_members, ForceConstantsSettings(), None)
 
 
 def relative_error(found: AnyArray, reference: AnyArray) -> float:
