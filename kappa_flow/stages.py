@@ -181,7 +181,9 @@ def _trained(work: Work, labelled: Dataset, *, for_dynamics: bool) -> SurrogateD
     polar = work.polar
     placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
     larger = work.crystal.fc2_supercell is not None
-    return surrogate.train(labelled, settings, work.bench.progress, held_out, placed, larger_cells=larger)
+    return surrogate.train(
+        labelled, settings, work.bench.progress, held_out, placed, work.crystal, larger_cells=larger
+    )
 
 
 def _displacements(work: Work) -> Displacements:

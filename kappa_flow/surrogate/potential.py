@@ -25,6 +25,7 @@ from kappa_flow.surrogate.electrostatics import DipoleInteraction
 from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.kernels.batches import most_centres
 from kappa_flow.surrogate.kernels.choose import functions_of, kernel_for
+from kappa_flow.surrogate.lattice_polynomial import LatticePolynomial
 from kappa_flow.surrogate.network import NetworkShape
 from kappa_flow.surrogate.weights import Weights
 
@@ -35,7 +36,8 @@ Device = Literal["auto", "cpu", "cuda"]
 class Potential:
     """E = Σ_i [ε_e + w_e·(G_i - Ḡ_e) + NN_e(q_i)], its mean over a committee, and its exact derivatives.
 
-    In a polar crystal the dipole–dipole part is added, the same for all members; stresses stay without it.
+    In a polar crystal the dipole–dipole part is added, the same for all members, and in the supercell of the
+    training data the lattice polynomial; stresses stay without both.
 
     References
     ----------
@@ -50,6 +52,8 @@ class Potential:
     """GiB a batch may take on the CPU; on a card it takes what is free there."""
     long_range: DipoleInteraction | None = None
     """Added to what the networks say; None for crystals without Born charges."""
+    lattice: LatticePolynomial | None = None
+    """Likewise, in the one supercell it is for; None where none was fitted."""
 
     @property
     def members(self) -> int:
@@ -80,8 +84,8 @@ class Potential:
         Raises
         ------
         InputError
-            For an element the potential does not know, CUDA asked for where there is none, or, with a
-            long-range part, atoms that are not displaced from the crystal's lattice.
+            For an element the potential does not know, CUDA asked for where there is none, with a long-range
+            part atoms not displaced from the crystal's lattice, or with lattice terms another supercell.
         """
         device = _resolve(self.device)
         kernel = kernel_for(self.functions, structures, self.members if members else 1, device)
@@ -112,7 +116,9 @@ class Potential:
             stresses=0.5 * (virials + virials.transpose(0, 2, 1)) / volumes,
             member_forces=forces if members else None,
         )
-        return found if self.long_range is None else self.long_range.added_to(found, structures)
+        for part in (self.long_range, self.lattice):
+            found = found if part is None else part.added_to(found, structures)
+        return found
 
     def extrapolation(self, structures: Structures, progress: Progress = quiet) -> FloatArray:
         """Return how far each atom lies outside the training data, (n_atoms,): 1 is the edge.
@@ -145,7 +151,10 @@ class Potential:
         return PotentialCalculator(self)
 
     def need_local(self, program: str) -> None:
-        """Raise InputError where a program would go without the dipole–dipole part."""
+        """Raise InputError where a program would go without the dipole–dipole part or the lattice terms."""
+        if self.lattice is not None:
+            reason = "takes a potential for any cell, this one has force constants of one supercell beside it"
+            raise InputError(program, reason, "Use ASE, or train with surrogate.lattice_terms: off")
         if self.long_range is not None:
             reason = "takes a local potential, this one has a dipole–dipole part beside it"
             raise InputError(program, reason, "Use ASE or TorchSim, or train with surrogate.long_range: off")
@@ -185,6 +194,7 @@ class Potential:
             "n_inputs": None if self.shape is None else self.shape.n_inputs,
             "hidden": None if self.shape is None else list(self.shape.hidden),
             "long_range": None if self.long_range is None else self.long_range.description(),
+            "lattice_terms": None if self.lattice is None else self.lattice.description(),
         }
 
     def arrays(self) -> dict[str, AnyArray]:
@@ -205,7 +215,9 @@ class Potential:
                 "domain_limit": domain.limit,
             }
         found = {name: tensor.cpu().numpy() for name, tensor in named.items()}
-        return found | ({} if self.long_range is None else self.long_range.arrays())
+        for part in (self.long_range, self.lattice):
+            found |= {} if part is None else part.arrays()
+        return found
 
     @classmethod
     def from_parts(cls, description: dict[str, Any], arrays: dict[str, AnyArray]) -> Potential:
@@ -232,9 +244,11 @@ class Potential:
             weights = Weights(compression, tensors["linear"], tensors["network"], tensors["atomic"], domain)
             polar = description.get("long_range")
             long_range = None if polar is None else DipoleInteraction.from_parts(polar, arrays)
+            terms = description.get("lattice_terms")
+            lattice = None if terms is None else LatticePolynomial.from_parts(arrays)
         except KeyError as error:
             raise InputError(f"potential without {error}", "it is incomplete", "Train it anew") from error
-        return cls(functions, shape, weights, long_range=long_range)
+        return cls(functions, shape, weights, long_range=long_range, lattice=lattice)
 
     @classmethod
     def from_document(cls, document: SurrogateDocument) -> Potential:

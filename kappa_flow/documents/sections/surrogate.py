@@ -24,6 +24,10 @@ class SurrogateSettings(Settings):
     supercell."""
     long_range: Literal["auto", "off"] = "auto"
     """``auto``: where Born charges are given, the dipole–dipole part is kept outside the potential."""
+    lattice_terms: Literal["auto", "off"] = "auto"
+    """``auto``: where all cells learned from are the crystal's fc3 supercell, its force constants, all that
+    symmetry leaves of them, are fitted beside the read-out: fewer cells for the same κ. Such a potential is
+    for that supercell alone, and does not drive MD."""
     radial: Annotated[int, Field(ge=2, le=40)] | None = None
     """Gaussians per neighbour element; None: 8, 6 or 4 for one, two or more elements."""
     l_max: Annotated[int, Field(ge=0, le=12)] | None = None
@@ -93,7 +97,13 @@ class SurrogateSettings(Settings):
         """Whether the members are fits to reweighted structures, of ``crystal`` data at least."""
         return self.model == "hdnnp" or self.uncertainty == "bootstrap"
 
-    @field_validator("long_range", mode="before")
+    @property
+    def takes_lattice_terms(self) -> bool:
+        """Whether force constants may be fitted beside the read-out: stresses have no part of them."""
+        fitted = self.linear_readout and self.regression == "ridge" and not self.stress_weight
+        return self.lattice_terms == "auto" and fitted
+
+    @field_validator("long_range", "lattice_terms", mode="before")
     @classmethod
     def _off_is_a_word(cls, value: object) -> object:
         return "off" if value is False else value  # YAML 1.1 reads a bare off as false

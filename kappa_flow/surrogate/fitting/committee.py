@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kappa_flow.surrogate.fitting.blocks import Blocks
 from kappa_flow.surrogate.fitting.design import Table, quadratic_rows
-from kappa_flow.surrogate.fitting.linear import Ridge
+from kappa_flow.surrogate.fitting.linear import Ridge, root_mean_squares
 from kappa_flow.surrogate.network import NetworkShape
 
 
@@ -26,6 +26,8 @@ class Equations:
     """Å⁻¹, (n_structures,): an energy error of 1 eV in a cell counts as a force error of so many eV/Å."""
     virial_weights: Tensor
     """The same for each of the six virials dE/dε of a cell."""
+    sizes: Tensor | None = None
+    """What the columns of `linear` are divided by; None: their root mean squares."""
 
     @cached_property
     def target(self) -> Tensor:
@@ -40,7 +42,7 @@ class Equations:
         return torch.cat([atoms, every, self._of_virials(every)])
 
     def linear(self) -> Tensor:
-        """Return the design of the linear read-out, (n_rows, n_elements n_functions)."""
+        """Return the design of the linear read-out and of lattice terms if any, (n_rows, n_columns)."""
         return self.join(self.table.force_rows, self.table.energy_rows, self.table.virial_rows)
 
     def quadratic(self, n_elements: int) -> Tensor:
@@ -143,12 +145,17 @@ class Readout:
 
     @classmethod
     def prepare(
-        cls, design: Tensor | None, target: Tensor, weights: Tensor, strength: float | None
+        cls,
+        design: Tensor | None,
+        target: Tensor,
+        weights: Tensor,
+        strength: float | None,
+        size: Tensor | None = None,
     ) -> Readout:
         """Decompose a design, or none, for members with the given row weights."""
         if design is None:
             return cls(None, torch.zeros(0), weights)
-        ridge = Ridge.fit(design, target, strength)
+        ridge = Ridge.fit(design, target, strength, size)
         return cls(ridge, ridge.factor(weights), weights)
 
     def rest(self, targets: Tensor) -> Tensor:
@@ -208,9 +215,12 @@ def curvature_start(
     The read-out and all products q_a q_b are solved together; with ½ qᵀ C_e q = qᵀ V Λ Vᵀ q / 2 and
     ln cosh x = x²/2 + O(x⁴) the neurons take the eigenvectors as W_1 and the eigenvalues as v.
     """
-    linear = equations.linear()
-    design = torch.cat([linear, equations.quadratic(shape.n_elements)], 1)
-    joint, weights = Ridge.fit(design, equations.target, strength), readout.weights
+    linear, products = equations.linear(), equations.quadratic(shape.n_elements)
+    size = None
+    if equations.sizes is not None:
+        size = torch.cat([equations.sizes, root_mean_squares(products)])
+    joint = Ridge.fit(torch.cat([linear, products], 1), equations.target, strength, size)
+    weights = readout.weights
     if readout.ridge is not None:
         alone, together = (one.left_out(equations.target, equations.owner) for one in (readout.ridge, joint))
         if together >= alone:

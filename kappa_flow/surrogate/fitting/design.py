@@ -34,9 +34,9 @@ class Table:
     counts: Tensor
     """Atoms of each element in each structure, (n_structures, n_elements)."""
     force_rows: Tensor
-    """F = rows · w, (3 n_atoms, n_elements n_functions)."""
+    """F = rows · w, (3 n_atoms, n_elements n_functions), and columns of lattice terms, if any, after them."""
     energy_rows: Tensor
-    """Sums of G over the atoms of each element, (n_structures, n_elements n_functions)."""
+    """Sums of G over the atoms of each element, (n_structures, n_elements n_functions), likewise."""
     inputs: Tensor
     """q, (n_atoms, n_inputs)."""
     jacobian: Tensor

@@ -33,7 +33,9 @@ class Ridge:
     """λ."""
 
     @classmethod
-    def fit(cls, rows: Tensor, target: Tensor, strength: float | None = None) -> Ridge:
+    def fit(
+        cls, rows: Tensor, target: Tensor, strength: float | None = None, size: Tensor | None = None
+    ) -> Ridge:
         """Decompose the design and choose λ by generalised cross-validation unless it is given.
 
         Parameters
@@ -44,12 +46,14 @@ class Ridge:
             (n_rows,).
         strength : float, optional
             λ.
+        size : Tensor, optional
+            d_f, (n_columns,); root mean squares of the columns by default.
 
         References
         ----------
         Golub, Heath, Wahba, Technometrics 21, 215 (1979), doi:10.1080/00401706.1979.10489751.
         """
-        size = root_mean_squares(rows)
+        size = root_mean_squares(rows) if size is None else size
         left, singular, axes = torch.linalg.svd(rows / size, full_matrices=False)
         kept = singular > 1e-9 * singular[0]
         left, singular, axes = left[:, kept], singular[kept], axes[kept]

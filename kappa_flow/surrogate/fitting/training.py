@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kappa_flow.documents.crystal import PolarTensors
+from kappa_flow.documents.crystal import Crystal, PolarTensors
 from kappa_flow.documents.dataset import Dataset
 from kappa_flow.documents.sections import SurrogateSettings
 from kappa_flow.documents.structures import Structures
@@ -25,6 +25,7 @@ from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.fitting.committee import Equations, Readout, bootstrap_weights
 from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_values
 from kappa_flow.surrogate.fitting.lasso import Lasso
+from kappa_flow.surrogate.fitting.lattice_terms import LatticeTerms
 from kappa_flow.surrogate.fitting.posterior import Posterior
 from kappa_flow.surrogate.fitting.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.fitting.recipe import Recipe, is_diverse
@@ -66,6 +67,7 @@ def train(
     progress: Progress = quiet,
     test: Dataset | None = None,
     polar: PolarTensors | None = None,
+    crystal: Crystal | None = None,
     *,
     larger_cells: bool = False,
 ) -> SurrogateDocument:
@@ -82,6 +84,9 @@ def train(
     polar : PolarTensors, optional
         With them, unless ``long_range`` is off, the dipole–dipole part is taken out of the labels before the
         fit and added to what the potential says.
+    crystal : Crystal, optional
+        With it, unless ``lattice_terms`` is off, force constants of its fc3 supercell are fitted beside the
+        functions, where all structures are that supercell.
     larger_cells : bool
         The potential will be asked for cells larger than those of the data set. Its cutoff is then at most
         half the smallest of their heights: beyond it a neighbour is fitted together with its own images, and
@@ -112,7 +117,10 @@ def train(
     long_range = long_range_part(polar, settings, functions.basis.cutoff)
     rest = learned if long_range is None else long_range.taken_from(learned)
     watched = held if held is None or long_range is None else long_range.taken_from(held)
-    potential, history = fit(rest, watched, functions, settings, progress)
+    terms = None
+    if crystal is not None and settings.takes_lattice_terms and not is_diverse(dataset, settings):
+        terms = LatticeTerms.of(crystal, dataset)
+    potential, history = fit(rest, watched, functions, settings, progress, terms)
     potential = replace(potential, long_range=long_range)
     parts = {"train": learned, "validation": held, "test": test}
     found = {name: (part, potential.predict(part)) for name, part in parts.items() if part is not None}
@@ -174,6 +182,7 @@ def settings_for_dynamics(settings: SurrogateSettings) -> SurrogateSettings:
     """
     first = {
         "linear_readout": True,
+        "lattice_terms": "off",
         "regularization": 1e-8,
         "regression": "ridge",
         "uncertainty": "bootstrap",
@@ -187,6 +196,7 @@ def fit(
     functions: Functions,
     settings: SurrogateSettings,
     progress: Progress = quiet,
+    terms: LatticeTerms | None = None,
 ) -> tuple[Potential, TrainingHistory]:
     """Return the committee fitted to ``learned``, stopped by ``held`` where there is any."""
     recipe = Recipe.choose(learned, settings, functions.basis.cutoff)
@@ -197,6 +207,9 @@ def fit(
     wanted = Wanted(recipe.precision, recipe.stress_weight > 0)
     table = build_table(learned, functions, compression, wanted, progress)
     watched = None if held is None else build_table(held, functions, compression, wanted)
+    if terms is not None:
+        table = terms.extended(table, learned)
+        watched = None if watched is None or held is None else terms.extended(watched, held)
     equations = Equations(table, *recipe.row_weights(table.counts))
     generator = torch.Generator().manual_seed(settings.seed)
     fits = 1 if recipe.posterior else settings.committee
@@ -204,25 +217,34 @@ def fit(
     design = equations.linear() if settings.linear_readout or shape is None else None
     if design is not None and settings.regression == "lasso":
         design = design * Lasso.fit(design, equations.target, equations.owner).chosen
-    readout = Readout.prepare(design, equations.target, shares, settings.regularization)
+    if terms is not None and design is not None:
+        sizes = terms.sizes(design, equations.target, equations.owner, settings.regularization)
+        equations = replace(equations, sizes=sizes)
+    readout = Readout.prepare(design, equations.target, shares, settings.regularization, equations.sizes)
     walk = Walk(equations, readout, shape, watched, recipe, progress)
     parameters = equations.target.new_zeros(settings.committee, 0)
     if shape is None:
         walk.look(0, parameters[:fits])
     else:
         parameters = walk.run(settings.regularization, generator)
-    linear = _readout_weights(walk, parameters, recipe, generator)
+    solved = _readout_weights(walk, parameters, recipe, generator)
     if not bool(parameters.any()):
         shape, parameters = None, parameters[:, :0]
-    linear = linear.view(len(linear), elements, -1)
+    columns = elements * functions.n_functions
+    linear = solved[:, :columns].view(len(solved), elements, -1)
     domain = TrainingDomain.of(*sample_values(learned, functions, most=DOMAIN_STRUCTURES), elements)
     weights = Weights(compression, linear, parameters, linear.new_zeros(len(linear), elements), domain)
-    potential = Potential(functions, shape, weights)
-    return replace(potential, weights=replace(weights, atomic=_atomic(potential, equations))), walk.history()
+    potential = Potential(
+        functions,
+        shape,
+        replace(weights, atomic=_atomic(Potential(functions, shape, weights), equations, solved)),
+        lattice=None if terms is None else terms.polynomial(solved[:, columns:]),
+    )
+    return potential, walk.history()
 
 
 def _readout_weights(walk: Walk, parameters: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Return w of every member, (n_members, n_elements n_functions); zeros without a read-out."""
+    """Return w of every member, (n_members, n_columns of the design); zeros without a read-out."""
     readout, equations = walk.readout, walk.equations
     if readout.ridge is None:
         return equations.target.new_zeros(len(parameters), equations.table.force_rows.shape[1])
@@ -245,15 +267,15 @@ def _network_shape(
     return NetworkShape(elements, inputs, hidden)
 
 
-def _atomic(potential: Potential, equations: Equations) -> Tensor:
+def _atomic(potential: Potential, equations: Equations, solved: Tensor) -> Tensor:
     """Return the energy per atom of each element that the rest of each member leaves, eV, (M, E)."""
     weights, table = potential.weights, equations.table
     mean = (weights.linear * weights.compression.mean).sum(2)
-    said = weights.linear.flatten(1) @ table.energy_rows.T - mean @ table.counts.T
+    said = solved @ table.energy_rows.T - mean @ table.counts.T
     if potential.shape is not None:
         single = potential.shape.energies(weights.network, table.inputs, table.species)
         said = said + said.new_zeros(said.shape).index_add(1, table.structure, single)
     share = equations.energy_weights / equations.energy_weights.max()
     share = torch.where(share.isfinite(), share, 1.0)[:, None]
-    solved: Tensor = torch.linalg.pinv(share * table.counts) @ (share * (table.energies - said).T)
-    return solved.T
+    found: Tensor = torch.linalg.pinv(share * table.counts) @ (share * (table.energies - said).T)
+    return found.T
