@@ -137,7 +137,8 @@ def draw(case: Case, count: int, seed: int) -> dict[str, Any]:
     order = np.random.default_rng([count, seed]).permutation(len(case.images))
     learned = as_dataset([case.images[index] for index in order[:count]])
     held = as_dataset([case.images[index] for index in order[-HELD_OUT:]])
-    potential = Potential.from_document(train(learned, SurrogateSettings(seed=seed + 1)))
+    settings, crystal = SurrogateSettings(seed=seed + 1), peers.crystal_of(case.ph3)
+    potential = Potential.from_document(train(learned, settings, crystal=crystal))
     found = potential.predict(structures_from_ase(case.cells()))
     on_held = potential.predict(held)
     assert found.member_forces is not None

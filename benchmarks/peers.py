@@ -18,6 +18,9 @@ from phono3py import Phono3py
 from phonopy.interface.mlp import PhonopyMLP
 from phonopy.structure.atoms import PhonopyAtoms
 
+from kappa_flow.documents import Crystal
+from kappa_flow.interop import cell_from_phonopy
+
 FloatArray = NDArray[np.float64]
 
 
@@ -36,6 +39,19 @@ class PeerResult:
 def as_ase(cell: PhonopyAtoms) -> Atoms:
     """Return the cell as ASE's atoms."""
     return Atoms(numbers=cell.numbers, cell=cell.cell, positions=cell.positions, pbc=True)
+
+
+def crystal_of(work: Phono3py) -> Crystal:
+    """Return the crystal and supercell of a phono3py object as a run holds them."""
+    return Crystal(
+        cell=cell_from_phonopy(work.unitcell),
+        primitive_matrix=work.primitive_matrix,
+        supercell=work.supercell_matrix,
+        formula=work.unitcell.formula,
+        spacegroup=work.symmetry.dataset.international,
+        spacegroup_number=work.symmetry.dataset.number,
+        symprec=work.symmetry.tolerance,
+    )
 
 
 def on_supercell(images: Sequence[Atoms], perfect: PhonopyAtoms) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -181,8 +181,9 @@ def _trained(work: Work, labelled: Dataset, *, for_dynamics: bool) -> SurrogateD
     polar = work.polar
     placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
     larger = work.crystal.fc2_supercell is not None
+    crystal = work.crystal if work.config.wants_kappa else None
     return surrogate.train(
-        labelled, settings, work.bench.progress, held_out, placed, work.crystal, larger_cells=larger
+        labelled, settings, work.bench.progress, held_out, placed, crystal, larger_cells=larger
     )
 
 
@@ -269,7 +270,11 @@ def _facts(work: Work) -> LatticeFacts:
     settings = work.config.forces
     model = None
     if trained is not None:
-        model = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
+        potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
+        if (
+            potential.lattice is None or work.crystal.fc2_supercell is None
+        ):  # the draws are of fc2's supercell
+            model = potential
     slopes = None
     if constants.polar is None:
         slopes = validation.stiffness_of_fc2(constants.fc2, work.crystal)

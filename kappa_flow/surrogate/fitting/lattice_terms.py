@@ -147,7 +147,7 @@ class LatticeTerms:
         shapes = (count, sites, 3, 3), (count, sites, sites, 3, 3, 3)
         parts = weights[:, : self.counts[0]], weights[:, self.counts[0] :]
         made = [
-            (matrix @ (basis @ part.numpy().T)).T.reshape(len(weights), *shape)
+            np.ascontiguousarray((matrix @ (basis @ part.numpy().T)).T).reshape(len(weights), *shape)
             for part, (matrix, basis), shape in zip(parts, (self.fc2, self.fc3), shapes, strict=True)
         ]
         return LatticePolynomial(self.cell, self.lattice, *made)
