@@ -23,7 +23,7 @@ class LatticePolynomial:
     """E = ½ Σ Φ_ij u_i u_j + ⅙ Σ Φ_ijk u_i u_j u_k of each member, in the supercell of the data alone.
 
     Sites are numbered as in `Superlattice`; the first index of Φ runs over the atoms of the primitive cell in
-    the first lattice cell. Stresses have no part of it.
+    the first lattice cell. How Φ changes with strain is not known: there are no stresses.
     """
 
     cell: Cell
@@ -36,7 +36,7 @@ class LatticePolynomial:
     _ARRAYS: ClassVar = ("lattice", "positions", "numbers", "multiples", "fc2", "fc3")
 
     def added_to(self, found: Evaluation, structures: Structures) -> Evaluation:
-        """Return an evaluation with this part added to energies, forces and members' forces.
+        """Return an evaluation with this part added to energies, forces and members' forces; without stresses.
 
         Raises
         ------
@@ -55,6 +55,7 @@ class LatticePolynomial:
             update={
                 "energies": energies,
                 "forces": found.forces + forces.mean(0),
+                "stresses": None,
                 "member_forces": None if members is None else members + forces,
             }
         )

@@ -36,8 +36,8 @@ Device = Literal["auto", "cpu", "cuda"]
 class Potential:
     """E = Σ_i [ε_e + w_e·(G_i - Ḡ_e) + NN_e(q_i)], its mean over a committee, and its exact derivatives.
 
-    In a polar crystal the dipole–dipole part is added, the same for all members, and in the supercell of the
-    training data the lattice polynomial; stresses stay without both.
+    In a polar crystal the dipole–dipole part is added, the same for all members; stresses stay without it. In
+    the supercell of the training data the lattice polynomial is; there are no stresses then.
 
     References
     ----------

@@ -14,7 +14,7 @@ from kappa_flow.surrogate.potential import Potential
 
 
 class PotentialCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
-    """Energy (eV), forces (eV/Å) and stress (eV/Å³, Voigt) of the committee mean.
+    """Energy (eV), forces (eV/Å) and, but with lattice terms, stress (eV/Å³, Voigt) of the committee mean.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ class PotentialCalculator(Calculator):  # type: ignore[misc]  # ASE ships no typ
             self.atoms.cell.array, self.atoms.numbers.astype(np.int64), self.atoms.positions[None]
         )
         found = self.potential.predict(single, members=False)
-        assert found.stresses is not None  # noqa: S101 - a potential always has them
         self.results: dict[str, Any] = {
             "energy": float(found.energies[0]),
             "free_energy": float(found.energies[0]),
             "forces": np.array(found.forces),
-            "stress": full_3x3_to_voigt_6_stress(found.stresses[0]),
         }
+        if found.stresses is not None:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(found.stresses[0])

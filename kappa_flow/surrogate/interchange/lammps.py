@@ -141,7 +141,7 @@ class ExternalForces:
             Structures.same_atoms(cell, numbers, np.array(positions[:count])[None]), members=False
         )
         forces[:count] = found.forces
-        assert found.stresses is not None  # noqa: S101 - a potential always has them
+        assert found.stresses is not None  # noqa: S101 - a local potential always has them
         virial = -found.stresses[0] * abs(np.linalg.det(cell))
         lmp.fix_external_set_energy_global(self._name, float(found.energies[0]))
         lmp.fix_external_set_virial_global(

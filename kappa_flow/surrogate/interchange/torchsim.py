@@ -42,7 +42,7 @@ class TorchSimModel(ModelInterface):  # type: ignore[misc]  # torch-sim is not t
         self._device = torch.device(self.potential.device)
         self._dtype = torch.float64
         self._compute_forces = True
-        self._compute_stress = self.potential.long_range is None
+        self._compute_stress = self.potential.long_range is None and self.potential.lattice is None
 
     def forward(self, state: Any, **_: Any) -> dict[str, Tensor]:
         """Evaluate a state of any number of systems.
