@@ -36,7 +36,7 @@ class LatticePolynomial:
     _ARRAYS: ClassVar = ("lattice", "positions", "numbers", "multiples", "fc2", "fc3")
 
     def added_to(self, found: Evaluation, structures: Structures) -> Evaluation:
-        """Return an evaluation with this part added to energies, forces and members' forces; without stresses.
+        """Return an evaluation with this part added to energies and forces, without stresses.
 
         Raises
         ------
