@@ -15,6 +15,8 @@ from kappa_flow.errors import InputError
 
 if TYPE_CHECKING:
     from kappa_flow.documents import Document, KappaDocument
+    from kappa_flow.results.evidence import Learned
+    from kappa_flow.surrogate import Potential
 
 Write = Callable[[Path], object]
 """Writes files into a folder that is there."""
@@ -162,14 +164,10 @@ def _alamode(documents: Mapping[str, Document]) -> Write:
 def _n2p2(documents: Mapping[str, Document]) -> Write:
     """Write input.nn, scaling.data, weights.*.data and, labelled, what it was trained on: input.data."""
     from kappa_flow import dataset
-    from kappa_flow.results.evidence import Learned
-    from kappa_flow.surrogate import Potential
     from kappa_flow.surrogate.interchange import n2p2
 
-    found = Learned.of(documents)
-    if found is None:
-        raise _without_potential()
-    potential, labelled = Potential.from_document(found.surrogate), found.dataset
+    found, potential = _for_any_cell(documents)
+    labelled = found.dataset
     n2p2.refuse_other_forms(potential)
 
     def write(folder: Path) -> None:
@@ -184,13 +182,9 @@ def _ase(documents: Mapping[str, Document]) -> Write:
     from ase import io
 
     from kappa_flow import dataset, interop
-    from kappa_flow.results.evidence import Learned
-    from kappa_flow.surrogate import Potential
 
-    found = Learned.of(documents)
-    if found is None:
-        raise _without_potential()
-    potential, labelled = Potential.from_document(found.surrogate), found.dataset
+    found, potential = _for_any_cell(documents)
+    labelled = found.dataset
 
     def write(folder: Path) -> None:
         potential.save(folder / "potential")
@@ -201,5 +195,22 @@ def _ase(documents: Mapping[str, Document]) -> Write:
     return write
 
 
-def _without_potential() -> InputError:
-    return InputError("this run", "trained no potential", "Run with forces.source: surrogate")
+def _for_any_cell(documents: Mapping[str, Document]) -> tuple[Learned, Potential]:
+    """Return what a run learned from, and its potential; fitted anew where it is for one supercell alone."""
+    from kappa_flow.documents import KappaDocument, TrainingDocument
+    from kappa_flow.documents.sections import SurrogateSettings
+    from kappa_flow.results.evidence import Learned
+    from kappa_flow.surrogate import Potential, train
+
+    found, made = Learned.of(documents), documents["results"]
+    if found is None or not isinstance(made, (KappaDocument, TrainingDocument)):
+        raise InputError("this run", "trained no potential", "Run with forces.source: surrogate")
+    potential = Potential.from_document(found.surrogate)
+    if potential.lattice is None:
+        return found, potential
+    typer.echo("fitted anew without lattice terms, which are for the run's supercell alone", err=True)
+    settings = SurrogateSettings.model_validate(made.settings["surrogate"])
+    polar = None if potential.long_range is None else potential.long_range.tensors
+    larger = found.crystal.fc2_supercell is not None
+    without = settings.model_copy(update={"lattice_terms": "off"})
+    return found, Potential.from_document(train(found.dataset, without, polar=polar, larger_cells=larger))

@@ -88,6 +88,11 @@ class DipoleInteraction:
             )
         return cls(polar.cell, polar.born, polar.dielectric, polar.factor, screening)
 
+    @property
+    def tensors(self) -> PolarTensors:
+        """What it was made of."""
+        return PolarTensors(born=self.born, dielectric=self.dielectric, factor=self.factor, cell=self.cell)
+
     def evaluate(self, structures: Structures) -> Evaluation:
         """Return energies (n,) in eV and forces (n_atoms, 3) in eV/Å, F = -∂E/∂r.
 

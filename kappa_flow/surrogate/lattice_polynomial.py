@@ -120,7 +120,7 @@ def located(
         reason = (
             f"the potential holds force constants of a supercell of {lattice.count * len(primitive.numbers)}"
         )
-        remedy = "Evaluate it there alone, or train with surrogate.lattice_terms: 'off'"
+        remedy = "Evaluate it there alone; kappa-flow export --format ase fits one for any cell"
         raise InputError(f"structure of {len(numbers)} atoms", reason, remedy)
     moved = np.empty_like(away)
     moved[sites] = away - np.median(away, axis=0)

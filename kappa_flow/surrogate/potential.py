@@ -154,7 +154,7 @@ class Potential:
         """Raise InputError where a program would go without the dipole–dipole part or the lattice terms."""
         if self.lattice is not None:
             reason = "takes a potential for any cell, this one has force constants of one supercell beside it"
-            raise InputError(program, reason, "Use ASE, or train with surrogate.lattice_terms: off")
+            raise InputError(program, reason, "Use ASE, or kappa-flow export, which fits one without")
         if self.long_range is not None:
             reason = "takes a local potential, this one has a dipole–dipole part beside it"
             raise InputError(program, reason, "Use ASE or TorchSim, or train with surrogate.long_range: off")

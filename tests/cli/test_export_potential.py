@@ -35,7 +35,8 @@ def test_the_script_for_ase_runs_and_says_the_energy(place: Path) -> None:
         [sys.executable, "example.py"], cwd=place / "ase", check=True, capture_output=True, text=True
     ).stdout
     atoms = io.read(place / "ase" / "crystal.extxyz")
-    atoms.calc = Potential.load(place / "cu-run" / "potential").calculator()
+    assert Potential.load(place / "cu-run" / "potential").lattice is not None  # for the run's supercell alone
+    atoms.calc = Potential.load(place / "ase" / "potential").calculator()
     # crystal.extxyz holds eight decimals, and by symmetry the energy does not change to first order.
     assert f"energy {atoms.get_potential_energy():.6f} eV" in output
     assert len(io.read(place / "ase" / "dataset.extxyz", ":")) == 10
