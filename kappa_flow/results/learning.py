@@ -49,11 +49,15 @@ class _Trial:
         spread = committee_spread(self.conductivity)
         return None if spread is None else float(np.trace(spread[self.at]) / 3 / abs(self.kappa))
 
-    def gates(self) -> list[str]:
-        """Return what, besides κ itself, asks for more data."""
+    def gates(self, before: list[_Trial]) -> list[str]:
+        """Return what, besides κ itself, asks for more data.
+
+        As many imaginary modes as in the rounds before are the crystal's own, and said of its κ.
+        """
         found = []
-        if self.conductivity.imaginary_modes:
-            found.append(f"{self.conductivity.imaginary_modes} imaginary modes")
+        modes = self.conductivity.imaginary_modes
+        if modes and [one.conductivity.imaginary_modes for one in before] != [modes] * LOOK_BACK:
+            found.append(f"{modes} imaginary modes")
         if (error := _held_out_error(self.dataset, self.trained)) > FORCE_ERROR_LIMIT:
             found.append(f"force error {error:.1%} on held-out structures")
         if (outside := farthest(self.forces)) is not None:
@@ -71,9 +75,11 @@ def history(config: RunConfig, documents: Mapping[str, Document]) -> tuple[Learn
         By task name; of each round its ``dataset``, ``surrogate``, ``forces`` and ``bte``.
     """
     rounds: list[LearningRound] = []
+    trials: list[_Trial] = []
     while (trial := _trial(documents, len(rounds))) is not None:
-        before = [one.kappa for one in rounds[-LOOK_BACK:]]
-        change = max((abs(trial.kappa - one) / abs(trial.kappa) for one in before), default=None)
+        before = trials[-LOOK_BACK:]
+        change = max((abs(trial.kappa - one.kappa) / abs(trial.kappa) for one in before), default=None)
+        trials.append(trial)
         rounds.append(
             LearningRound(
                 number=trial.number,
@@ -83,7 +89,7 @@ def history(config: RunConfig, documents: Mapping[str, Document]) -> tuple[Learn
                 temperature=float(trial.conductivity.temperatures[trial.at]),
                 spread=trial.spread,
                 change=change,
-                decision=_decision(config, trial, change, enough=len(before) == LOOK_BACK),
+                decision=_decision(config, trial, change, before),
             )
         )
     return tuple(rounds)
@@ -110,13 +116,13 @@ _MORE: Final = "more cells: "
 _SETTLED: Final = "κ has settled"
 
 
-def _decision(config: RunConfig, trial: _Trial, change: float | None, *, enough: bool) -> str:
+def _decision(config: RunConfig, trial: _Trial, change: float | None, before: list[_Trial]) -> str:
     tolerance = config.sampling.tolerance
     assert tolerance is not None  # noqa: S101 - without one there are no trials
-    reasons = trial.gates()
+    reasons = trial.gates(before)
     if change is not None and not change < tolerance:
         reasons.insert(0, f"κ changed by {change:.1%}")
-    elif not enough:
+    elif len(before) < LOOK_BACK:
         reasons.insert(0, f"fewer than {LOOK_BACK + 1} rounds")
     if trial.spread is not None and not trial.spread < tolerance:
         reasons.append(f"the committee's κ differ by {trial.spread:.1%}")

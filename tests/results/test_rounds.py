@@ -1,0 +1,43 @@
+"""The verdict on rounds that are made up: what asks for more cells, and what more cells cannot mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made_up_run import make_conductivity, make_documents, make_surrogate
+
+from kappa_flow.documents import Document, RunConfig
+from kappa_flow.results import learning
+
+
+def run_of(imaginary: list[int]) -> tuple[RunConfig, dict[str, Document]]:
+    """Return rounds of the same κ, each with so many imaginary modes."""
+    made = make_documents()
+    loop = {"method": "rattle", "initial": 4, "frames": 2, "budget": 40}
+    config = RunConfig.from_mapping(
+        {"structure": {"file": "POSCAR"}, "reference": {"engine": "ase-emt"}, "sampling": loop}, Path()
+    )
+    documents: dict[str, Document] = {}
+    for number, modes in enumerate(imaginary):
+        documents |= {
+            f"dataset.{number}": made["dataset.1"],
+            f"surrogate.{number}": make_surrogate(validation=None),
+            f"forces.{number}": made["forces"],
+            f"bte.{number}": make_conductivity(imaginary_modes=modes),
+        }
+    return config, documents
+
+
+@pytest.mark.parametrize(
+    ("imaginary", "asks_for_more"),
+    [([0, 0, 0], False), ([0, 0, 2], True), ([4, 3, 2], True), ([2, 2, 2], False)],
+)
+def test_imaginary_modes_ask_for_more_cells_until_they_are_seen_to_be_the_crystals_own(
+    imaginary: list[int], asks_for_more: bool
+) -> None:
+    config, documents = run_of(imaginary)
+    last = learning.history(config, documents)[-1]
+    assert learning.goes_on(config, documents) is asks_for_more
+    wanted = f"more cells: {imaginary[-1]} imaginary modes" if asks_for_more else "κ has settled"
+    assert last.decision == wanted
