@@ -19,7 +19,7 @@ from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
 from kappa_flow.interop import cell_from_phonopy, phono3py_of
 from kappa_flow.surrogate.fitting.design import Table
-from kappa_flow.surrogate.fitting.linear import Ridge, root_mean_squares
+from kappa_flow.surrogate.fitting.linear import STRENGTHS, Ridge, root_mean_squares
 from kappa_flow.surrogate.lattice_polynomial import LatticePolynomial, located, translations
 from kappa_flow.surrogate.lattice_sites import Superlattice, superlattice_of
 
@@ -27,9 +27,9 @@ MOST: Final = 2000
 """Force constants fitted at most; where symmetry leaves more, the reach of fc3 is shortened."""
 REACHES: Final = (None, 1.0, 0.8, 0.65, 0.5)
 """Cutoffs of fc3 tried, in units of half the supercell's smallest height; None: no cutoff."""
-SHARES: Final = (1e-3, 1e-2)
+SHARES: Final = (1e-4, 1e-3, 1e-2)
 """Root mean squares of these columns where the symmetry functions' are 1: the less, the stronger the penalty
-of a ridge regression. The first is better with few structures, the second with more."""
+of a ridge regression. The first is better with few structures, the last with many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +117,12 @@ class LatticeTerms:
             virial_rows=torch.cat([table.virial_rows, virials], 1),
         )
 
-    def sizes(self, design: Tensor, target: Tensor, owner: Tensor, strength: float | None) -> Tensor:
-        """Return what the columns of a design that ends with these are divided by.
+    def prior(
+        self, design: Tensor, target: Tensor, owner: Tensor, strength: float | None
+    ) -> tuple[Tensor, float]:
+        """Return what the columns of a design that ends with these are divided by, and the ridge's strength.
 
-        That of `SHARES` which predicts each structure best from all others.
+        Those of `SHARES` and of the strengths that predict each structure best from all others.
 
         Parameters
         ----------
@@ -131,15 +133,22 @@ class LatticeTerms:
         owner : Tensor
             Structure of each row, (n_rows,).
         strength : float or None
-            Of the ridge regression.
+            None: to be found.
         """
         own = root_mean_squares(design)
         second, third = self.counts
         blocks = design[:, -second - third : -third], design[:, -third:]
         alike = torch.cat([block.square().mean().sqrt().expand(block.shape[1]) for block in blocks])
-        found = [torch.cat([own[: -len(alike)], alike / share]) for share in SHARES]
-        errors = [Ridge.fit(design, target, strength, size).left_out(target, owner) for size in found]
-        return found[errors.index(min(errors))]
+        found: list[tuple[float, float, Tensor]] = []
+        for share in SHARES:
+            size = torch.cat([own[: -len(alike)], alike / share])
+            ridge = Ridge.fit(design, target, strength or STRENGTHS[0], size)
+            if strength is None:
+                found.append((*ridge.best_strength(target, owner), size))
+            else:
+                found.append((ridge.left_out(target, owner), strength, size))
+        _, strength, size = min(found, key=lambda one: one[0])
+        return size, strength
 
     def polynomial(self, weights: Tensor) -> LatticePolynomial:
         """Return the force constants of each member's weights, (n_members, n_columns)."""

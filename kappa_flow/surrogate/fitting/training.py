@@ -217,10 +217,11 @@ def fit(
     design = equations.linear() if settings.linear_readout or shape is None else None
     if design is not None and settings.regression == "lasso":
         design = design * Lasso.fit(design, equations.target, equations.owner).chosen
+    strength = settings.regularization
     if terms is not None and design is not None:
-        sizes = terms.sizes(design, equations.target, equations.owner, settings.regularization)
+        sizes, strength = terms.prior(design, equations.target, equations.owner, strength)
         equations = replace(equations, sizes=sizes)
-    readout = Readout.prepare(design, equations.target, shares, settings.regularization, equations.sizes)
+    readout = Readout.prepare(design, equations.target, shares, strength, equations.sizes)
     walk = Walk(equations, readout, shape, watched, recipe, progress)
     parameters = equations.target.new_zeros(settings.committee, 0)
     if shape is None:
