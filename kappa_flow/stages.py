@@ -271,9 +271,8 @@ def _facts(work: Work) -> LatticeFacts:
     model = None
     if trained is not None:
         potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
-        if (
-            potential.lattice is None or work.crystal.fc2_supercell is None
-        ):  # the draws are of fc2's supercell
+        # the draws are of fc2's supercell
+        if potential.lattice is None or work.crystal.fc2_supercell is None:
             model = potential
     slopes = None
     if constants.polar is None:

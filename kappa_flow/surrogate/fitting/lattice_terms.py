@@ -13,7 +13,7 @@ from scipy.sparse import coo_array, csr_array
 from symfc import Symfc
 from torch import Tensor
 
-from kappa_flow.arrays import FloatArray
+from kappa_flow.arrays import FloatArray, IntArray
 from kappa_flow.documents.crystal import Cell, Crystal
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
@@ -163,7 +163,7 @@ class LatticeTerms:
 
     def _rows(self, moved: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the forces (n_sites, 3, n) of each fc2 and of each fc3 for displacements of the sites."""
-        turned = moved[translations(self.lattice, len(self.cell.numbers))].reshape(self.lattice.count, -1)
+        turned = moved[self._translated].reshape(self.lattice.count, -1)
         second = [-(self._operators[0] @ u) for u in turned]
         third = [-0.5 * (self._operators[1] @ np.outer(u, u).ravel()) for u in turned]
         return self._by_site(second) @ self.fc2[1], self._by_site(third) @ self.fc3[1]
@@ -172,6 +172,10 @@ class LatticeTerms:
         """Return forces on the atoms of each lattice cell as (n_sites, 3, m)."""
         found = np.array(forces).reshape(self.lattice.count, len(self.cell.numbers), 3, -1)
         return found.swapaxes(0, 1).reshape(-1, 3, found.shape[-1])
+
+    @cached_property
+    def _translated(self) -> IntArray:
+        return translations(self.lattice, len(self.cell.numbers))
 
     @cached_property
     def _operators(self) -> tuple[csr_array, csr_array]:
