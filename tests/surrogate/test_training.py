@@ -136,7 +136,7 @@ def test_the_gradient_of_the_projected_loss_is_its_derivative():
     equations = Equations(build_table(data, functions, compression), ones, ones)
     generator = torch.Generator().manual_seed(1)
     shares = bootstrap_weights(2, 3, generator)[:, equations.owner]
-    readout = Readout.prepare(equations.linear(), equations.target, shares, None)
+    readout = Readout.of(Ridge.fit(equations.linear(), equations.target), shares)
     shape = NetworkShape(1, 5, (4,))
     point = shape.random(2, 0.3, generator)
     loss = Projected(equations, readout, shape, torch.ones_like(point), 0.1)

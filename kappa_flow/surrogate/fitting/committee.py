@@ -26,8 +26,6 @@ class Equations:
     """Å⁻¹, (n_structures,): an energy error of 1 eV in a cell counts as a force error of so many eV/Å."""
     virial_weights: Tensor
     """The same for each of the six virials dE/dε of a cell."""
-    sizes: Tensor | None = None
-    """What the columns of `linear` are divided by; None: their root mean squares."""
 
     @cached_property
     def target(self) -> Tensor:
@@ -144,19 +142,9 @@ class Readout:
     """Of the rows, (n_members, n_rows)."""
 
     @classmethod
-    def prepare(
-        cls,
-        design: Tensor | None,
-        target: Tensor,
-        weights: Tensor,
-        strength: float | None,
-        size: Tensor | None = None,
-    ) -> Readout:
-        """Decompose a design, or none, for members with the given row weights."""
-        if design is None:
-            return cls(None, torch.zeros(0), weights)
-        ridge = Ridge.fit(design, target, strength, size)
-        return cls(ridge, ridge.factor(weights), weights)
+    def of(cls, ridge: Ridge | None, weights: Tensor) -> Readout:
+        """Return the read-out of members with the given row weights."""
+        return cls(ridge, torch.zeros(0) if ridge is None else ridge.factor(weights), weights)
 
     def rest(self, targets: Tensor) -> Tensor:
         """Return what is left of targets (n_members, n_rows) after the best read-out."""
@@ -217,8 +205,8 @@ def curvature_start(
     """
     linear, products = equations.linear(), equations.quadratic(shape.n_elements)
     size = None
-    if equations.sizes is not None:
-        size = torch.cat([equations.sizes, root_mean_squares(products)])
+    if readout.ridge is not None:
+        size = torch.cat([readout.ridge.size, root_mean_squares(products)])
     joint = Ridge.fit(torch.cat([linear, products], 1), equations.target, strength, size)
     weights = readout.weights
     if readout.ridge is not None:

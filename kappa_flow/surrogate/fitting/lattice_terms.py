@@ -117,12 +117,10 @@ class LatticeTerms:
             virial_rows=torch.cat([table.virial_rows, virials], 1),
         )
 
-    def prior(
-        self, design: Tensor, target: Tensor, owner: Tensor, strength: float | None
-    ) -> tuple[Tensor, float]:
-        """Return what the columns of a design that ends with these are divided by, and the ridge's strength.
+    def ridge(self, design: Tensor, target: Tensor, owner: Tensor, strength: float | None) -> Ridge:
+        """Return the regression on a design that ends with these columns.
 
-        Those of `SHARES` and of the strengths that predict each structure best from all others.
+        Of `SHARES` and of the strengths it has those that predict each structure best from all others.
 
         Parameters
         ----------
@@ -139,16 +137,12 @@ class LatticeTerms:
         second, third = self.counts
         blocks = design[:, -second - third : -third], design[:, -third:]
         alike = torch.cat([block.square().mean().sqrt().expand(block.shape[1]) for block in blocks])
-        found: list[tuple[float, float, Tensor]] = []
+        tries = []
         for share in SHARES:
             size = torch.cat([own[: -len(alike)], alike / share])
-            ridge = Ridge.fit(design, target, strength or STRENGTHS[0], size)
-            if strength is None:
-                found.append((*ridge.best_strength(target, owner), size))
-            else:
-                found.append((ridge.left_out(target, owner), strength, size))
-        _, strength, size = min(found, key=lambda one: one[0])
-        return size, strength
+            one = Ridge.fit(design, target, strength or STRENGTHS[0], size)
+            tries.append(one if strength else one.with_best_strength(target, owner))
+        return min(tries, key=lambda one: one.left_out(target, owner))
 
     def polynomial(self, weights: Tensor) -> LatticePolynomial:
         """Return the force constants of each member's weights, (n_members, n_columns)."""

@@ -27,6 +27,8 @@ class Ridge:
     """U, (n_rows, rank)."""
     back: Tensor
     """D⁻¹ V S⁻¹, (n_columns, rank): coefficients to weights."""
+    size: Tensor
+    """d_f, (n_columns,)."""
     penalty: Tensor
     """λ s₀² S⁻², (rank,)."""
     strength: float
@@ -62,10 +64,10 @@ class Ridge:
             projected = left.T @ target
             scores = [_cross_validation(projected, target, relative, trial) for trial in STRENGTHS]
             strength = STRENGTHS[scores.index(min(scores))]
-        return cls(left, axes.T / singular / size[:, None], strength / relative, strength)
+        return cls(left, axes.T / singular / size[:, None], size, strength / relative, strength)
 
-    def best_strength(self, target: Tensor, owner: Tensor) -> tuple[float, float]:
-        """Return the error of `left_out` that is least among `STRENGTHS`, and its strength λ.
+    def with_best_strength(self, target: Tensor, owner: Tensor) -> Ridge:
+        """Return the same with the strength, among `STRENGTHS`, whose error of `left_out` is least.
 
         Generalised cross-validation leaves out single rows. With about as many columns as rows it takes too
         small a λ: AlN, 16 cells, 2688 columns, held-out forces 1.8 meV/Å, 1.2 by whole structures.
@@ -74,7 +76,7 @@ class Ridge:
             replace(self, penalty=self.penalty * (trial / self.strength), strength=trial)
             for trial in STRENGTHS
         ]
-        return min((one.left_out(target, owner), one.strength) for one in tries)
+        return min(tries, key=lambda one: one.left_out(target, owner))
 
     def left_out(self, target: Tensor, owner: Tensor) -> float:
         """Return the root mean square error of predicting each structure from a fit to all the others.

@@ -26,6 +26,7 @@ from kappa_flow.surrogate.fitting.committee import Equations, Readout, bootstrap
 from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_values
 from kappa_flow.surrogate.fitting.lasso import Lasso
 from kappa_flow.surrogate.fitting.lattice_terms import LatticeTerms
+from kappa_flow.surrogate.fitting.linear import Ridge
 from kappa_flow.surrogate.fitting.posterior import Posterior
 from kappa_flow.surrogate.fitting.quality import assess, parity, warnings_of
 from kappa_flow.surrogate.fitting.recipe import Recipe, is_diverse
@@ -217,11 +218,13 @@ def fit(
     design = equations.linear() if settings.linear_readout or shape is None else None
     if design is not None and settings.regression == "lasso":
         design = design * Lasso.fit(design, equations.target, equations.owner).chosen
-    strength = settings.regularization
-    if terms is not None and design is not None:
-        sizes, strength = terms.prior(design, equations.target, equations.owner, strength)
-        equations = replace(equations, sizes=sizes)
-    readout = Readout.prepare(design, equations.target, shares, strength, equations.sizes)
+    ridge = None
+    if design is not None:
+        rows, owner, strength = equations.target, equations.owner, settings.regularization
+        ridge = (
+            Ridge.fit(design, rows, strength) if terms is None else terms.ridge(design, rows, owner, strength)
+        )
+    readout = Readout.of(ridge, shares)
     walk = Walk(equations, readout, shape, watched, recipe, progress)
     parameters = equations.target.new_zeros(settings.committee, 0)
     if shape is None:
