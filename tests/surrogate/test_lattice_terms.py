@@ -136,9 +136,13 @@ def test_other_cells_are_refused_in_one_line(terms, weights):
         terms.polynomial(weights).added_to(nothing(one(larger)), one(larger))
 
 
-def test_data_of_other_cells_have_none():
+def test_data_of_other_cells_have_none_and_the_reader_is_told():
     larger = bulk("Cu", "fcc", 3.6, cubic=True).repeat(3)
-    assert LatticeTerms.of(copper(), batch([*rattled(1), larger])) is None
+    larger.rattle(0.02)
+    mixed = [*rattled(2, 0.02), larger]
+    assert LatticeTerms.of(copper(), batch(mixed)) is None
+    document = train(labelled(mixed, EMT()), SETTINGS, crystal=copper())
+    assert any("without lattice terms" in warning for warning in document.warnings)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ from kappa_flow.surrogate.lattice_sites import Superlattice, superlattice_of
 
 MOST: Final = 2000
 """Force constants fitted at most; where symmetry leaves more, the reach of fc3 is shortened."""
+LEFT_OUT: Final = (
+    f"fitted without lattice terms: they need structures that all are the fc3 supercell, and at most {MOST} "
+    "force constants there; with them κ needs fewer structures"
+)
 REACHES: Final = (None, 1.0, 0.8, 0.65, 0.5)
 """Cutoffs of fc3 tried, in units of half the supercell's smallest height; None: no cutoff."""
 SHARES: Final = (1e-4, 1e-3, 1e-2)

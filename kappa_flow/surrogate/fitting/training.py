@@ -25,7 +25,7 @@ from kappa_flow.surrogate.extrapolation import TrainingDomain
 from kappa_flow.surrogate.fitting.committee import Equations, Readout, bootstrap_weights
 from kappa_flow.surrogate.fitting.design import Wanted, build_table, sample_values
 from kappa_flow.surrogate.fitting.lasso import Lasso
-from kappa_flow.surrogate.fitting.lattice_terms import LatticeTerms
+from kappa_flow.surrogate.fitting.lattice_terms import LEFT_OUT, LatticeTerms
 from kappa_flow.surrogate.fitting.linear import Ridge
 from kappa_flow.surrogate.fitting.posterior import Posterior
 from kappa_flow.surrogate.fitting.quality import assess, parity, warnings_of
@@ -118,9 +118,11 @@ def train(
     long_range = long_range_part(polar, settings, functions.basis.cutoff)
     rest = learned if long_range is None else long_range.taken_from(learned)
     watched = held if held is None or long_range is None else long_range.taken_from(held)
-    terms = None
+    warnings, terms = [], None
     if crystal is not None and settings.takes_lattice_terms and not is_diverse(dataset, settings):
         terms = LatticeTerms.of(crystal, dataset)
+        if terms is None:
+            warnings.append(LEFT_OUT)
     potential, history = fit(rest, watched, functions, settings, progress, terms)
     potential = replace(potential, long_range=long_range)
     parts = {"train": learned, "validation": held, "test": test}
@@ -131,7 +133,7 @@ def train(
         **{name: assess(*known) for name, known in found.items()},
         history=history,
         parity=parity(*(found.get("test") or found.get("validation") or found["train"])),
-        warnings=warnings_of(potential, dataset, settings),
+        warnings=(*warnings, *warnings_of(potential, dataset, settings)),
         largest_cell=int(learned.n_atoms.max()),
     )
 
