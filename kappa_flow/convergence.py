@@ -1,36 +1,31 @@
-"""``auto`` among the displacements: a growing sequence solved until κ moves by less than the tolerance.
+"""``auto`` among the displaced cells: a growing sequence solved until κ moves by less than the tolerance.
 
-Each step is the way of the result from displacements to κ, on the modest mesh of the learning loop's trials;
-only a surrogate makes it cheap. Lengths are halved from 0.03 Å, then pairs are let in shell by shell.
+Each step is the way of the result from displacements to κ, on the modest mesh of the learning loop's trials.
+Lengths are halved from 0.03 Å, then pairs are let in shell by shell: only a surrogate makes that cheap. The
+supercell of fc2 grows last, with the few forces of the reference that each takes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Final
 
 import numpy as np
 
 from kappa_flow import bte, displacements, force_constants, forces
-from kappa_flow.documents import Crystal, Displacements, ForceSets, PolarTensors, RunConfig
+from kappa_flow.arrays import IntArray
+from kappa_flow.documents import Conductivity, Crystal, Displacements, ForceSets, PolarTensors, RunConfig
 from kappa_flow.documents.convergence import Convergence
 from kappa_flow.documents.sections import DisplacementsSettings
-from kappa_flow.protocols import ForceModel, Progress, quiet
+from kappa_flow.errors import InputError
+from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
 
 LENGTHS: Final = (0.03, 0.015, 0.0075, 0.00375)
 """Å, tried in this order. Forces of a surrogate have no noise a small length could amplify."""
 CUTOFFS: Final = 8
 """Most pair cutoffs tried; the last leaves no pair out."""
-
-
-@dataclass(frozen=True)
-class Converged:
-    """Displacements κ does not depend on any more, forces on them, and how κ got there."""
-
-    displacements: Displacements
-    forces: ForceSets
-    curves: tuple[Convergence, ...]
 
 
 def converge(
@@ -39,34 +34,89 @@ def converge(
     config: RunConfig,
     polar: PolarTensors | None,
     progress: Progress = quiet,
-    *,
-    fc2_cells: bool,
-) -> Converged:
-    """Return the displacements that settle what ``config.displacements`` leaves to ``auto``.
+) -> ForceSets:
+    """Return the forces on the displaced cells that settle what ``config.displacements`` leaves to ``auto``.
 
     Parameters
     ----------
     crystal : Crystal
+        Without an fc2 supercell where the model is not to be asked for its cells.
     model : ForceModel
         A surrogate.
     config : RunConfig
     polar : PolarTensors or None
     progress : Progress
-    fc2_cells : bool
-        Whether the model may be asked for forces of the fc2 supercell's cells.
+
+    Returns
+    -------
+    ForceSets
+        With the ``displacements`` chosen and how κ got there.
     """
-    steps = _Steps(crystal, model, config, polar, fc2_cells, progress)
+    steps = _Steps(config, polar, progress)
+
+    def tries(name: str, values: Iterable[float]) -> Iterator[_Try]:
+        for value in values:
+            cells = displacements.generate(crystal, settings.model_copy(update={name: value}))
+            found = forces.evaluate(cells, model, "surrogate", progress)
+            yield _Try(value, crystal, found.model_copy(update={"displacements": cells}))
+
     settings, curves = config.displacements, []
     if settings.distance == "auto":
-        tries = [settings.model_copy(update={"distance": length}) for length in LENGTHS]
-        settings, curve = steps.until_settled("distance", tries, needed=1)
+        last, curve = steps.until_settled("displacements.distance", tries("distance", LENGTHS))
+        settings = settings.model_copy(update={"distance": last.value})
         curves.append(curve)
     if settings.pair_cutoff == "auto":
-        tries = [settings.model_copy(update={"pair_cutoff": radius}) for radius in cutoffs(crystal, settings)]
-        settings, curve = steps.until_settled("pair_cutoff", tries, needed=2)
-        curves.append(curve)
-    found = forces.evaluate(steps.cells(settings), model, "surrogate", progress)
-    return Converged(displacements.generate(crystal, settings), found, tuple(curves))
+        radii = cutoffs(crystal, settings)
+        last, curve = steps.until_settled("displacements.pair_cutoff", tries("pair_cutoff", radii), needed=2)
+        # where every pair is in, there is nothing left to converge
+        complete = curve.converged or last.value == radii[-1]
+        curves.append(curve.model_copy(update={"converged": complete}))
+    return last.forces.model_copy(update={"convergence": tuple(curves)})
+
+
+def enlarge(
+    crystal: Crystal,
+    found: ForceSets,
+    reference: Reference,
+    config: RunConfig,
+    polar: PolarTensors | None,
+    progress: Progress = quiet,
+) -> ForceSets:
+    """Return ``found`` with the reference's forces on the cells of an fc2 supercell that settles κ.
+
+    The first κ is that of the fc3 supercell alone; fc3 stays as it is.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        Without an fc2 supercell.
+    found : ForceSets
+        With its ``displacements``.
+    reference : Reference
+    config : RunConfig
+    polar : PolarTensors or None
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        When ``structure.fc2_limit`` leaves nothing to try.
+    """
+
+    def tries() -> Iterator[_Try]:
+        yield _Try(_height(crystal, crystal.supercell), crystal, found)
+        for matrix in supercells(crystal, config.structure.fc2_limit):
+            larger = crystal.model_copy(update={"fc2_supercell": matrix})
+            cells = displacements.generate_fc2(larger, config.displacements)
+            update = {
+                "fc2": forces.of_cells(cells, reference, "fc2", progress),
+                "fc2_supercell": matrix,
+                "displacements": _of(found).model_copy(update={"fc2": cells}),
+            }
+            yield _Try(_height(crystal, matrix), larger, found.model_copy(update=update))
+
+    last, curve = _Steps(config, polar, progress).until_settled("structure.fc2_supercell", tries())
+    return last.forces.model_copy(update={"convergence": (*found.convergence, curve)})
 
 
 def cutoffs(crystal: Crystal, settings: DisplacementsSettings) -> list[float]:
@@ -79,52 +129,90 @@ def cutoffs(crystal: Crystal, settings: DisplacementsSettings) -> list[float]:
     return [float(every[index]) for index in chosen]
 
 
+def supercells(crystal: Crystal, limit: int) -> list[IntArray]:
+    """Return supercells of the conventional cell larger than that of fc3, of at most ``limit`` atoms.
+
+    From one to the next the least distance between images grows by the conventional cell's smallest height,
+    and there are as many repeats along each axis as that takes, none fewer than in the fc3 supercell.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    first, step = _height(crystal, crystal.supercell), crystal.cell.heights.min()
+    found: list[IntArray] = []
+    for number in count(1):
+        repeats = np.diag(crystal.cell.repeated(first + number * step))
+        matrix = np.diag(np.maximum(repeats, np.diag(crystal.supercell)))
+        if (atoms := crystal.model_copy(update={"fc2_supercell": matrix}).fc2_atoms) > limit:
+            break
+        found += [matrix] if atoms > crystal.fc2_atoms else []
+    if not found:
+        raise InputError(
+            f"structure.fc2_limit = {limit}",
+            f"the first supercell larger than that of fc3 has {atoms} atoms",
+            "Raise it, or leave structure.fc2_supercell out",
+        )
+    return found
+
+
+def _height(crystal: Crystal, matrix: IntArray) -> float:
+    """Return the least distance between the images of a supercell, Å."""
+    lattice = matrix @ crystal.cell.lattice
+    return float(crystal.cell.model_copy(update={"lattice": lattice}).heights.min())
+
+
+def _of(found: ForceSets) -> Displacements:
+    assert found.displacements is not None  # noqa: S101 - whoever asks puts them there
+    return found.displacements
+
+
+@dataclass(frozen=True)
+class _Try:
+    """One value of a setting, and what it leads to."""
+
+    value: float
+    crystal: Crystal
+    forces: ForceSets
+
+
 @dataclass(frozen=True)
 class _Steps:
-    crystal: Crystal
-    model: ForceModel
     config: RunConfig
     polar: PolarTensors | None
-    fc2_cells: bool
     progress: Progress
 
-    def cells(self, settings: DisplacementsSettings) -> Displacements:
-        found = displacements.generate(self.crystal, settings)
-        return found if self.fc2_cells else found.model_copy(update={"fc2": None})
-
-    def kappa(self, settings: DisplacementsSettings) -> tuple[float, float, tuple[int, int, int]]:
-        """Return κ of the mean at one temperature, the temperature (K), the mesh."""
-        cells = self.cells(settings)
-        found = forces.evaluate(cells, self.model, "surrogate", self.progress)
+    def kappa(self, tried: _Try) -> Conductivity:
+        """Return κ of the mean at one temperature."""
+        mean = tried.forces.without_members
         constants = force_constants.solve(
-            self.crystal, cells, found.without_members, self.config.force_constants, self.polar
+            tried.crystal, _of(mean), mean, self.config.force_constants, self.polar
         )
-        solved = bte.solve(self.crystal, constants, bte.modest(self.config.bte), self.progress)
-        return float(solved.trace[0]), float(solved.temperatures[0]), solved.mesh
+        return bte.solve(tried.crystal, constants, bte.modest(self.config.bte), self.progress)
 
     def until_settled(
-        self, name: str, tries: list[DisplacementsSettings], needed: int
-    ) -> tuple[DisplacementsSettings, Convergence]:
-        """Return the first settings after ``needed`` steps in a row changed κ by less than the tolerance.
-
-        Where every pair is in, there is nothing left to converge.
-        """
+        self, parameter: str, tries: Iterator[_Try], needed: int = 1
+    ) -> tuple[_Try, Convergence]:
+        """Return the first try after ``needed`` steps in a row changed κ by less than the tolerance."""
         tolerance, calm = self.config.displacements.tolerance, 0
+        values: list[float] = []
         kappa: list[float] = []
-        for settings in tries:
-            value, temperature, mesh = self.kappa(settings)
-            calm = calm + 1 if kappa and abs(value - kappa[-1]) < tolerance * abs(value) else 0
-            kappa.append(value)
+        for tried in tries:
+            solved = self.kappa(tried)
+            values.append(tried.value)
+            kappa.append(float(solved.trace[0]))
+            settled = len(kappa) > 1 and abs(kappa[-1] - kappa[-2]) < tolerance * abs(kappa[-1])
+            calm = calm + 1 if settled else 0
             if calm == needed:
                 break
-        complete = name == "pair_cutoff" and len(kappa) == len(tries)
         curve = Convergence(
-            parameter=f"displacements.{name}",
-            values=np.array([getattr(one, name) for one in tries[: len(kappa)]]),
+            parameter=parameter,
+            values=np.array(values),
             kappa=np.array(kappa),
-            temperature=temperature,
-            mesh=mesh,
+            temperature=float(solved.temperatures[0]),
+            mesh=solved.mesh,
             tolerance=tolerance,
-            converged=calm == needed or complete,
+            converged=calm == needed,
         )
-        return tries[len(kappa) - 1], curve
+        return tried, curve

@@ -66,21 +66,20 @@ def generate(crystal: Crystal, settings: DisplacementsSettings) -> Displacements
         When the displacement is a sizeable part of a bond, or the supercell too small for a fit.
     """
     work = _displaced(crystal, settings)
-    fc2 = None
-    if crystal.fc2_supercell is not None:
-        fc2 = _cells(
-            work.phonon_supercell,
-            work.phonon_dataset,
-            work.phonon_displacements,
-            work.phonon_supercells_with_displacements,
-        )
     return Displacements(
         method=settings.method,
         distance=settings.length,
         pair_cutoff=settings.cutoff,
         fc3=_cells(work.supercell, work.dataset, _both_atoms(work), work.supercells_with_displacements),
-        fc2=fc2,
+        fc2=None if crystal.fc2_supercell is None else _fc2_cells(work),
     )
+
+
+def generate_fc2(crystal: Crystal, settings: DisplacementsSettings) -> DisplacedCells:
+    """Return the cells :func:`generate` would make of the crystal's fc2 supercell, and no others."""
+    work = phono3py_of(crystal)
+    work.generate_fc2_displacements(distance=settings.length)
+    return _fc2_cells(work)
 
 
 def pair_distances(cells: DisplacedCells) -> FloatArray:
@@ -131,6 +130,15 @@ def _displaced(crystal: Crystal, settings: DisplacementsSettings) -> Phono3py:
             "Take a larger structure.supercell, or give displacements.count",
         )
     return work
+
+
+def _fc2_cells(work: Phono3py) -> DisplacedCells:
+    return _cells(
+        work.phonon_supercell,
+        work.phonon_dataset,
+        work.phonon_displacements,
+        work.phonon_supercells_with_displacements,
+    )
 
 
 def _both_atoms(work: Phono3py) -> FloatArray:

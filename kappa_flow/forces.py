@@ -43,8 +43,8 @@ def evaluate(
     WorkError
         When the forces have a wrong shape or are not finite.
     """
-    fc3 = _of(displacements.fc3, model, "fc3", progress)
-    fc2 = None if displacements.fc2 is None else _of(displacements.fc2, model, "fc2", progress)
+    fc3 = of_cells(displacements.fc3, model, "fc3", progress)
+    fc2 = None if displacements.fc2 is None else of_cells(displacements.fc2, model, "fc2", progress)
     return ForceSets(source=source, device=str(getattr(model, "device", "cpu")), fc3=fc3, fc2=fc2)
 
 
@@ -74,7 +74,14 @@ def noise(displacements: Displacements, found: ForceSets, reference: Reference) 
     return reference.force_noise(displacements.fc3.structures.geometry(), forces.reshape(-1, 3))
 
 
-def _of(cells: DisplacedCells, model: ForceModel, name: str, progress: Progress) -> CellForces:
+def of_cells(cells: DisplacedCells, model: ForceModel, name: str, progress: Progress = quiet) -> CellForces:
+    """Return the forces on the displaced copies of one supercell, called ``name`` where they are wrong.
+
+    Raises
+    ------
+    WorkError
+        When the forces have a wrong shape or are not finite.
+    """
     structures = cells.structures
     evaluation = model.evaluate(structures, progress)
     shape = (len(structures), len(cells.numbers), 3)

@@ -198,6 +198,8 @@ def sections(task: Task, config: RunConfig) -> dict[str, Any]:
     if task.mesh is not None:
         plain["bte"] = _of_one_mesh(task, plain["bte"], tasks)
     more = {"sampling": ["surrogate"]}.get(task.stage, [])
+    if task == Task("forces") and config.converges:
+        more = ["structure", "displacements", "force_constants", "bte"]
     reference = ["reference"] if task.stage in BY_REFERENCE else []
     born = {"born": "reference"} if task.stage == "structure" and config.force_constants.computes_born else {}
     return {**{name: plain[name] for name in [task.stage, *more, *reference]}, **born}

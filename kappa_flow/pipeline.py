@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 
 from kappa_flow import (
     bte,
+    convergence,
     dataset,
     displacements,
     force_constants,
@@ -87,6 +88,8 @@ def inputs(config: RunConfig) -> dict[str, Document]:
     cell = found["input.structure"]
     assert isinstance(cell, Cell)  # noqa: S101 - read makes it
     crystal = structure.build(cell, config.structure, None)
+    if config.structure.grows:
+        convergence.supercells(crystal, config.structure.fc2_limit)
     if config.wants_kappa:
         displacements.count(crystal, config.displacements)
         bte.verify(crystal, config.bte)

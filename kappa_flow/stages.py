@@ -36,6 +36,7 @@ from kappa_flow.documents import (
     Snapshots,
     SolvedMesh,
     SurrogateDocument,
+    crystal_of,
 )
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.lattice_facts import LatticeFacts
@@ -82,18 +83,17 @@ class Work:
 
     @property
     def crystal(self) -> Crystal:
-        """The crystal of the run."""
-        return self.get("structure", Crystal)
+        """The crystal of the run, in the fc2 supercell it has by now."""
+        return crystal_of(self.documents)
 
     @property
     def polar(self) -> PolarTensors | None:
         """Born charges and dielectric tensor: those given, or the reference's."""
         return self.find("input.polar", PolarTensors) or self.crystal.polar
 
-    def last_trial(self, kind: type[D]) -> D | None:
-        """Return what the last round's trial made of this stage, where the task follows the rounds."""
-        tried = latest(list(self.documents), self.task.stage) if self.task.round is None else []
-        return self.get(tried[0], kind) if tried else None
+    def latest(self, stage: str, kind: type[D]) -> D | None:
+        """Return what the last round made of a stage, None where there was no round."""
+        return next((self.get(name, kind) for name in latest(list(self.documents), stage)), None)
 
 
 def _structure(work: Work) -> Crystal:
@@ -178,9 +178,8 @@ def _trained(work: Work, labelled: Dataset, *, for_dynamics: bool) -> SurrogateD
     held_out = work.find("input.validation", Dataset)
     if for_dynamics:
         settings, held_out = surrogate.settings_for_dynamics(settings), None
-    polar = work.polar
-    placed = None if polar is None else force_constants.on_crystal(polar, work.crystal)
-    larger = work.crystal.fc2_supercell is not None
+    placed = None if work.polar is None else force_constants.on_crystal(work.polar, work.crystal)
+    larger = work.crystal.fc2_supercell is not None and labelled.n_atoms.max() >= work.crystal.fc2_atoms
     crystal = work.crystal if work.config.wants_kappa else None
     return surrogate.train(
         labelled, settings, work.bench.progress, held_out, placed, crystal, larger_cells=larger
@@ -192,40 +191,55 @@ def _displacements(work: Work) -> Displacements:
 
 
 def _forces(work: Work) -> ForceSets:
-    cells = work.get("displacements", Displacements)
-    settings = work.config.forces
-    reference = work.bench.reference
-    if settings.source == "reference" and reference is not None:
+    cells, reference = work.get("displacements", Displacements), work.bench.reference
+    if reference is None:
+        return _by_surrogate(work, cells)
+    calls = reference.calls
+    if work.config.trains:
+        found = _by_surrogate(work, cells)
+    else:
         found = forces.evaluate(cells, reference, reference.identity, work.bench.progress)
-        return found.model_copy(update={"force_noise": forces.noise(cells, found, reference)})
-    (name,) = latest(list(work.documents), "surrogate")
-    trained = work.get(name if work.task.round is None else f"surrogate.{work.round}", SurrogateDocument)
-    if cells.fc2 is not None and not trained.knows(len(cells.fc2.numbers)):
+        found = found.model_copy(update={"force_noise": forces.noise(cells, found, reference)})
+    if work.task.round is None:
+        found = _with_fc2(work, cells, found, reference)
+    return found.model_copy(update={"reference_calls": reference.calls - calls})
+
+
+def _by_surrogate(work: Work, cells: Displacements) -> ForceSets:
+    """Return the potential's forces; none on fc2 cells larger than any it learned from."""
+    trained = work.latest("surrogate", SurrogateDocument)
+    assert trained is not None  # noqa: S101 - of its own round in a trial, which is handed no other
+    settings, crystal, progress = work.config.forces, work.crystal, work.bench.progress
+    if not trained.knows(crystal.fc2_atoms):
+        crystal = crystal.model_copy(update={"fc2_supercell": None})
         cells = cells.model_copy(update={"fc2": None})
     potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
     if work.task.round is not None:
-        return forces.evaluate(cells, potential, "surrogate", work.bench.progress)
-    found = _final_forces(work, cells, potential)
-    return forces.with_halved(found, found.displacements or cells, potential, work.bench.progress)
+        return forces.evaluate(cells, potential, "surrogate", progress)
+    if work.config.displacements.automatic:
+        found = convergence.converge(crystal, potential, work.config, work.polar, progress)
+    else:
+        found = work.latest("forces", ForceSets) or forces.evaluate(cells, potential, "surrogate", progress)
+    return forces.with_halved(found, found.displacements or cells, potential, progress)
 
 
-def _final_forces(work: Work, cells: Displacements, potential: surrogate.Potential) -> ForceSets:
-    progress = work.bench.progress
-    if not work.config.displacements.automatic:
-        tried = work.last_trial(ForceSets)
-        return tried or forces.evaluate(cells, potential, "surrogate", progress)
-    settled = convergence.converge(
-        work.crystal, potential, work.config, work.polar, progress, fc2_cells=cells.fc2 is not None
-    )
-    update = {"displacements": settled.displacements, "convergence": settled.curves}
-    return settled.forces.model_copy(update=update)
+def _with_fc2(work: Work, cells: Displacements, found: ForceSets, reference: Reference) -> ForceSets:
+    """Return ``found`` with the reference's forces on fc2 cells, where it has none."""
+    chosen = (found.displacements or cells).model_copy(update={"fc2": cells.fc2})
+    own, progress = found.model_copy(update={"displacements": chosen}), work.bench.progress
+    if work.config.structure.grows:
+        return convergence.enlarge(work.crystal, own, reference, work.config, work.polar, progress)
+    if cells.fc2 is None or found.fc2:
+        return found
+    return own.model_copy(update={"fc2": forces.of_cells(cells.fc2, reference, "fc2", progress)})
 
 
 def _force_constants(work: Work) -> ForceConstants:
     forces_of = work.get(replace(work.task, stage="forces").name, ForceSets)
     cells = forces_of.displacements or work.get("displacements", Displacements)
     settings = work.config.force_constants
-    tried = None if work.config.displacements.automatic else work.last_trial(ForceConstants)
+    own = work.task.round is not None or forces_of.displacements
+    tried = None if own else work.latest("force_constants", ForceConstants)
     found = tried or force_constants.solve(work.crystal, cells, forces_of, settings, work.polar)
     if work.task.round is not None:
         return found
@@ -233,13 +247,11 @@ def _force_constants(work: Work) -> ForceConstants:
 
 
 def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
-    own = Task("force_constants", work.task.round)
-    constants, progress = work.get(own.name, ForceConstants), work.bench.progress
+    made, progress = Task("force_constants", work.task.round).name, work.bench.progress
+    constants = work.get(made, ForceConstants)
     if work.task.mesh is not None:
         return _bte_mesh(work, work.task.mesh, constants)
-    settings = work.config.bte
-    if work.task.round is not None:
-        settings = bte.modest(settings)
+    settings = work.config.bte if work.task.round is None else bte.modest(work.config.bte)
     names = meshes_of(list(work.documents)) if work.task.round is None else []
     solved = [work.get(name, SolvedMesh) for name in names]
     return bte.solve(work.crystal, constants, settings, progress, solved)
@@ -264,19 +276,12 @@ def _facts(work: Work) -> LatticeFacts:
     constants = work.get("force_constants", ForceConstants)
     if work.get("bte", Conductivity).imaginary_modes:
         return LatticeFacts()
-    names = {stage: latest(list(work.documents), stage) for stage in ("dataset", "surrogate")}
-    labelled = next((work.find(name, Dataset) for name in names["dataset"]), None)
-    trained = next((work.find(name, SurrogateDocument) for name in names["surrogate"]), None)
-    settings = work.config.forces
-    model = None
+    labelled = work.latest("dataset", Dataset)
+    trained, settings, model = work.latest("surrogate", SurrogateDocument), work.config.forces, None
     if trained is not None:
-        potential = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
-        # the draws are of fc2's supercell
-        if potential.lattice is None or work.crystal.fc2_supercell is None:
-            model = potential
-    slopes = None
-    if constants.polar is None:
-        slopes = validation.stiffness_of_fc2(constants.fc2, work.crystal)
+        model = surrogate.Potential.from_document(trained).on(settings.device, settings.memory)
+    polar = constants.polar is not None
+    slopes = None if polar else validation.stiffness_of_fc2(constants.fc2, work.crystal)
     return LatticeFacts(
         anharmonicity=validation.anharmonicity(work.crystal, constants, labelled, model), stiffness=slopes
     )

@@ -99,8 +99,9 @@ def build(
     symmetry = _dataset(cell, settings.symprec)
     supercell = _supercell(cell, settings.supercell, settings.min_length)
     fc2: IntArray | None = None
-    if settings.fc2_supercell is not None or settings.fc2_min_length is not None:
-        fc2 = _supercell(cell, settings.fc2_supercell, settings.fc2_min_length or settings.min_length)
+    given = None if settings.fc2_supercell == "auto" else settings.fc2_supercell
+    if given is not None or settings.fc2_min_length is not None:
+        fc2 = _supercell(cell, given, settings.fc2_min_length or settings.min_length)
         fc2 = None if np.array_equal(fc2, supercell) else fc2
     return Crystal(
         cell=cell,
@@ -285,8 +286,7 @@ def _minimise(atoms: Atoms, tolerance: float, progress: Progress) -> tuple[int, 
 def _supercell(cell: Cell, given: tuple[Any, ...] | None, min_length: float) -> IntArray:
     """Return the matrix given, or the least diagonal one whose images are ``min_length`` (Å) apart."""
     if given is None:
-        spacings = 1.0 / np.linalg.norm(np.linalg.inv(cell.lattice), axis=0)
-        return np.diag(np.ceil(min_length / spacings - 1e-6).astype(np.int64))
+        return cell.repeated(min_length)
     matrix = np.array(given, dtype=np.int64)
     matrix = np.diag(matrix) if matrix.ndim == 1 else matrix
     if round(np.linalg.det(matrix)) < 1:

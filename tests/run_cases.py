@@ -19,8 +19,9 @@ def write_poscar(folder: Path, element: str, a: float) -> str:
 
 
 def copper(folder: Path, *, relax: bool = False, **sections: Any) -> RunConfig:
-    """Return a run of copper by EMT in cells of 32 atoms, with these sections."""
+    """Return a run of copper by EMT, in cells of 32 atoms, with what these sections have otherwise."""
     structure = {"file": write_poscar(folder, "Cu", 3.59), "supercell": [2, 2, 2], "relax": relax}
+    structure |= sections.pop("structure", {})
     given = {"structure": structure, "reference": {"engine": "ase-emt"}, **sections}
     return RunConfig.from_mapping(given, folder)
 

@@ -7,7 +7,7 @@ import pytest
 from phonon_cases import EmtModel, copper
 
 from kappa_flow import convergence, displacements, forces
-from kappa_flow.documents import Document, RunConfig
+from kappa_flow.documents import Document, ForceSets, RunConfig
 from kappa_flow.documents.sections import DisplacementsSettings
 from kappa_flow.errors import InputError
 
@@ -25,13 +25,14 @@ def config(**displaced: object) -> RunConfig:
 
 
 @pytest.fixture(scope="module")
-def settled() -> convergence.Converged:
-    return convergence.converge(copper(), EmtModel(), config(distance="auto"), None, fc2_cells=False)
+def settled() -> ForceSets:
+    return convergence.converge(copper(), EmtModel(), config(distance="auto"), None)
 
 
-def test_the_length_is_halved_until_kappa_settles(settled: convergence.Converged) -> None:
+def test_the_length_is_halved_until_kappa_settles(settled: ForceSets) -> None:
     found = settled
-    (curve,) = found.curves
+    assert found.displacements is not None
+    (curve,) = found.convergence
     assert curve.converged
     assert curve.parameter == "displacements.distance"
     np.testing.assert_array_equal(curve.values, convergence.LENGTHS[: len(curve.values)])
@@ -40,21 +41,22 @@ def test_the_length_is_halved_until_kappa_settles(settled: convergence.Converged
     # the cells and their forces are those of the length chosen, nothing else
     alone = displacements.generate(copper(), DisplacementsSettings(distance=curve.chosen))
     assert found.displacements.content_hash == alone.content_hash
-    np.testing.assert_array_equal(found.forces.fc3.forces, forces.evaluate(alone, EmtModel(), "x").fc3.forces)
+    np.testing.assert_array_equal(found.fc3.forces, forces.evaluate(alone, EmtModel(), "x").fc3.forces)
 
 
 def test_a_tolerance_below_reach_is_said_not_to_be_met() -> None:
     asked = config(distance="auto", tolerance=1e-9)
-    found = convergence.converge(copper(), EmtModel(), asked, None, fc2_cells=False)
-    assert not found.curves[0].converged
-    assert len(found.curves[0].values) == len(convergence.LENGTHS)
+    found = convergence.converge(copper(), EmtModel(), asked, None)
+    assert not found.convergence[0].converged
+    assert len(found.convergence[0].values) == len(convergence.LENGTHS)
 
 
 def test_pairs_are_let_in_until_kappa_settles() -> None:
     crystal = copper()
     asked = config(pair_cutoff="auto", tolerance=0.02)
-    found = convergence.converge(crystal, EmtModel(), asked, None, fc2_cells=False)
-    (curve,) = found.curves
+    found = convergence.converge(crystal, EmtModel(), asked, None)
+    (curve,) = found.convergence
+    assert found.displacements is not None
     assert (np.diff(curve.values) > 0).all()
     assert found.displacements.pair_cutoff == curve.chosen
     every = displacements.count(crystal, DisplacementsSettings()).fc3_cells
@@ -88,7 +90,5 @@ def test_brute_force_does_not_try_values() -> None:
         )
 
 
-def test_the_curve_is_kept(settled: convergence.Converged) -> None:
-    update = {"displacements": settled.displacements, "convergence": settled.curves}
-    sets = settled.forces.model_copy(update=update)
-    assert Document.from_parts(*sets.parts()).content_hash == sets.content_hash
+def test_the_curve_is_kept(settled: ForceSets) -> None:
+    assert Document.from_parts(*settled.parts()).content_hash == settled.content_hash

@@ -43,20 +43,24 @@ def check(
 
 
 def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
+    from kappa_flow.cli.plan import FC2
+
     lengths = " × ".join(f"{length:.1f}" for length in made.supercell_lengths)
     cells = f"{made.fc3_cells} displaced supercells of {made.fc3_atoms} atoms ({lengths} Å)"
     if made.fc2_cells:
         cells += f", {made.fc2_cells} of {made.fc2_atoms} atoms for fc2"
     by = f"a committee of {made.members}" if source != "reference" else "the reference"
+    calls = made.reference_calls.items()
     said = {
         "structure": "symmetrise"
         + (", relax with the reference" if made.relaxation else "")
         + (", Born charges" if any("Born charges" in what for what in made.reference_calls) else ""),
-        "sampling": ", ".join(f"{count} {what}" for what, count in made.reference_calls.items()),
+        "sampling": ", ".join(f"{count} {what}" for what, count in calls if not what.startswith(FC2)),
         "dataset": f"{made.labelled} labelled structures given" if made.labelled else "label them",
         "surrogate": by,
         "displacements": cells,
-        "forces": f"{made.evaluations} supercells by {by}",
+        "forces": f"{made.evaluations} supercells by {by}"
+        + "".join(f", {count} {what}, by the reference" for what, count in calls if what.startswith(FC2)),
         "force_constants": "fc2 and fc3",
         "bte": "κ(T)",
         "results": "training.json, report.html, potential/, dataset.extxyz"

@@ -211,6 +211,5 @@ def _for_any_cell(documents: Mapping[str, Document]) -> tuple[Learned, Potential
     typer.echo("fitted anew without lattice terms, which are for the run's supercell alone", err=True)
     settings = SurrogateSettings.model_validate(made.settings["surrogate"])
     polar = None if potential.long_range is None else potential.long_range.tensors
-    larger = found.crystal.fc2_supercell is not None
     without = settings.model_copy(update={"lattice_terms": "off"})
-    return found, Potential.from_document(train(found.dataset, without, polar=polar, larger_cells=larger))
+    return found, Potential.from_document(train(found.dataset, without, polar=polar))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 
-from kappa_flow import bte, displacements, graph, pipeline, sampling, structure
+from kappa_flow import bte, convergence, displacements, graph, pipeline, sampling, structure
 from kappa_flow.cli.memory import memory, of_machine, shortage
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.vacuum import emptiest
+
+FC2: Final = "fc2 supercells"
+"""What their reference calculations are called."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ def plan(config: RunConfig) -> Plan:
     cell, given = inputs["input.structure"], inputs.get("input.dataset")
     assert isinstance(cell, Cell)  # noqa: S101 - pipeline.read makes it
     crystal = structure.build(cell, config.structure, None)
-    count = (
-        displacements.count(crystal, config.displacements) if config.wants_kappa else displacements.NO_CELLS
-    )
+    count = counted(config, crystal)
+    labelled = given if isinstance(given, Dataset) else None
+    learned = labelled is not None and labelled.n_atoms.max() >= count.fc2_atoms
+    calls = reference_calls(config, crystal, count, fc2=not learned)
     if config.wants_kappa:
         bte.verify(crystal, config.bte)
     needed = memory(config, crystal, count) if config.wants_kappa else {}
@@ -79,10 +83,10 @@ def plan(config: RunConfig) -> Plan:
             float(length) for length in np.linalg.norm(crystal.supercell @ crystal.cell.lattice, axis=1)
         ),
         **asdict(count),
-        labelled=len(given) if isinstance(given, Dataset) else 0,
-        reference_calls=reference_calls(config, crystal, count),
+        labelled=0 if labelled is None else len(labelled),
+        reference_calls=calls,
         relaxation=config.relax,
-        evaluations=_with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells),
+        evaluations=_with_perfect(count.fc3_cells) + (_with_perfect(count.fc2_cells) if learned else 0),
         members=config.surrogate.committee if config.trains else 1,
         memory=needed,
         linewidths=bte.expected(crystal, config.bte) if config.wants_kappa else None,
@@ -90,16 +94,34 @@ def plan(config: RunConfig) -> Plan:
     )
 
 
-def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
-    """Return the reference calculations expected, by purpose."""
+def counted(config: RunConfig, crystal: Crystal) -> CellCount:
+    """Return the displaced supercells; where fc2's is ``auto``, of the largest it may come to."""
+    if not config.wants_kappa:
+        return displacements.NO_CELLS
+    if not config.structure.grows:
+        return displacements.count(crystal, config.displacements)
+    tried = convergence.supercells(crystal, config.structure.fc2_limit)
+    # symmetry leaves as many displacements in each, and is found soonest in the smallest
+    small, large = (crystal.model_copy(update={"fc2_supercell": one}) for one in (tried[0], tried[-1]))
+    return replace(displacements.count(small, config.displacements), fc2_atoms=large.fc2_atoms)
+
+
+def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount, *, fc2: bool) -> dict[str, int]:
+    """Return the reference calculations expected, by purpose; ``fc2``: whether its cells are not learned."""
     born = {"Born charges (primitive cell)": 1} if config.force_constants.computes_born else {}
-    return _force_calls(config, crystal, count) | born
+    fc2_calls, each = {}, _with_perfect(count.fc2_cells)
+    if config.structure.grows:
+        tried = len(convergence.supercells(crystal, config.structure.fc2_limit))
+        fc2_calls = {f"{FC2}, at most {tried} sizes": each * tried}
+    elif each and config.reference is not None and (fc2 or not config.trains):
+        fc2_calls = {FC2: each}
+    return _force_calls(config, crystal, count) | fc2_calls | born
 
 
 def _force_calls(config: RunConfig, crystal: Crystal, count: CellCount) -> dict[str, int]:
     noise = 0 if config.reference is None else config.reference.noise_calls
     if config.forces.source == "reference":
-        calls = {"displaced supercells": _with_perfect(count.fc3_cells) + _with_perfect(count.fc2_cells)}
+        calls = {"displaced supercells": _with_perfect(count.fc3_cells)}
     elif config.sampling_method == "none":
         return {}
     else:

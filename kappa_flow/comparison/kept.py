@@ -14,7 +14,14 @@ from pydantic import ValidationError
 from kappa_flow import bte
 from kappa_flow.arrays import AnyArray, IntArray
 from kappa_flow.bte.meshes import Mesh, fits, scaled
-from kappa_flow.documents import Crystal, Document, ForceConstants, KappaDocument, PolarTensors
+from kappa_flow.documents import (
+    Crystal,
+    Document,
+    ForceConstants,
+    KappaDocument,
+    PolarTensors,
+    crystal_of,
+)
 from kappa_flow.documents.force_constants import Residuals
 from kappa_flow.documents.sections import BteSettings
 from kappa_flow.errors import InputError
@@ -79,15 +86,10 @@ class Kept:
 
 def of_documents(documents: Mapping[str, Document]) -> Kept | None:
     """Return what the documents of a run, by task name, hold; None where it is not all there."""
-    found = [documents.get(name) for name in ("results", "structure", "force_constants")]
-    document, crystal, constants = found
-    if not (
-        isinstance(document, KappaDocument)
-        and isinstance(crystal, Crystal)
-        and isinstance(constants, ForceConstants)
-    ):
+    document, constants = (documents.get(name) for name in ("results", "force_constants"))
+    if not isinstance(document, KappaDocument) or not isinstance(constants, ForceConstants):
         return None
-    return _kept(document, crystal, constants)
+    return _kept(document, crystal_of(documents), constants)
 
 
 def of_folder(folder: Path) -> Kept | None:

@@ -4,6 +4,7 @@ Every document class is imported here, so that a stored one can be rebuilt from 
 """
 
 from kappa_flow.documents.base import Document
+from kappa_flow.documents.chosen import crystal_of
 from kappa_flow.documents.conductivity import Conductivity
 from kappa_flow.documents.config import RunConfig
 from kappa_flow.documents.crystal import Cell, Crystal, PolarTensors
@@ -38,4 +39,5 @@ __all__ = [
     "Structures",
     "SurrogateDocument",
     "TrainingDocument",
+    "crystal_of",
 ]

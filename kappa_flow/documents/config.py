@@ -49,6 +49,11 @@ class RunConfig(Settings):
             raise ValueError("forces.source: reference needs a reference section")
         if no_reference and self.force_constants.computes_born:
             raise ValueError("force_constants.nac.born: reference needs a reference section")
+        if self.structure.grows and (no_reference or not self.wants_kappa):
+            raise ValueError(
+                "structure.fc2_supercell: auto solves κ with fc2 of a reference's forces; "
+                "give a reference and a forces.source with κ, or the supercell itself, e.g. [4, 4, 4]"
+            )
         if no_reference and "relax" in self.structure.model_fields_set and self.structure.relax:
             raise ValueError("structure.relax: true needs a reference section; set relax: false")
         if no_reference and "method" in self.sampling.model_fields_set and self.sampling.method != "none":
@@ -86,6 +91,11 @@ class RunConfig(Settings):
     def settles(self) -> bool:
         """Whether what a round gave decides if another follows, or says that the budget was too small."""
         return self.sampling_method != "none" and self.sampling.looped and self.sampling.tolerance is not None
+
+    @property
+    def converges(self) -> bool:
+        """Whether a sequence of κ decides something about the displaced cells."""
+        return self.displacements.automatic or self.structure.grows
 
     @property
     def relax(self) -> bool:

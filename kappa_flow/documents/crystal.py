@@ -22,6 +22,15 @@ class Cell(Document):
     numbers: Annotated[IntArray, Shape(("n_atoms",), dtype=np.int64)]
     """Atomic numbers."""
 
+    @property
+    def heights(self) -> FloatArray:
+        """Distances between opposite faces, (3,), Å."""
+        return np.asarray(1.0 / np.linalg.norm(np.linalg.inv(self.lattice), axis=0))
+
+    def repeated(self, min_length: float) -> IntArray:
+        """Return the least diagonal supercell matrix whose images are ``min_length`` (Å) apart."""
+        return np.diag(np.ceil(min_length / self.heights - 1e-6).astype(np.int64))
+
 
 class PolarTensors(Document):
     """Born effective charges and dielectric tensor for the non-analytical term (Gonze & Lee 1997)."""
@@ -71,7 +80,7 @@ class Crystal(Document):
     supercell: IntMatrix
     """fc3 supercell of the conventional cell."""
     fc2_supercell: IntMatrix | None = None
-    """fc2 supercell where it differs."""
+    """fc2 supercell where it differs; where it was left to ``auto``, `crystal_of` knows it."""
     formula: str
     spacegroup: str
     """International symbol."""
@@ -82,6 +91,12 @@ class Crystal(Document):
     """None when the file's cell was taken as it is."""
     polar: PolarTensors | None = None
     """Born charges and dielectric tensor the reference computed for this crystal, where it was asked to."""
+
+    @property
+    def fc2_atoms(self) -> int:
+        """Atoms of the supercell fc2 lives in."""
+        matrix = self.supercell if self.fc2_supercell is None else self.fc2_supercell
+        return len(self.cell.numbers) * round(abs(float(np.linalg.det(matrix))))
 
     @property
     def reference_calls(self) -> int:

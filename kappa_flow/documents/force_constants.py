@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from kappa_flow.arrays import FloatArray, Shape
+from kappa_flow.arrays import FloatArray, IntMatrix, Shape
 from kappa_flow.documents.base import Document, Part
 from kappa_flow.documents.crystal import PolarTensors
 from kappa_flow.documents.variants import Variant
@@ -46,6 +46,8 @@ class ForceConstants(Document):
         ]
         | None
     ) = None
+    fc2_supercell: IntMatrix | None = None
+    """Of the conventional cell, where it is not that of fc3."""
     variants: tuple[Variant, ...] = ()
     """Made otherwise, for the error budget."""
     polar: PolarTensors | None = None

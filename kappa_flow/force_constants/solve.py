@@ -47,7 +47,8 @@ def solve(
     Finite differences: phono3py's traditional solver, then, with ``symmetrize``, three rounds of
     translational and permutation symmetrisation, as ``phono3py-load`` does by default. Random displacements:
     symfc, whose force constants keep all symmetries by construction.
-    Each committee member's force constants come from its own forces by the same steps.
+    Each committee member's force constants come from its own forces by the same steps; fc2 of the reference's
+    forces is the same for all.
     Where the crystal has a supercell for fc2 and the forces have none of its cells, fc2 is carried over from
     the fc3 supercell (:func:`carry`).
 
@@ -89,6 +90,7 @@ def solve(
         fc3=fc3,
         member_fc2=member_fc2,
         member_fc3=member_fc3,
+        fc2_supercell=crystal.fc2_supercell,
         polar=placed,
         raw=raw,
         final=final,
@@ -228,8 +230,7 @@ def _members(
         return None, None
     fc2, fc3 = np.empty((len(forces), *fc2_shape)), np.empty((len(forces), *fc3_shape))
     for index, member in enumerate(forces):
-        other = None if force_sets.fc2 is None else force_sets.fc2.member_forces
-        own = None if other is None else other[index]
+        own = None if force_sets.fc2 is None else force_sets.fc2.of_member(index)
         fc2[index], fc3[index] = solver.make(solver.displacements, member, own)
     return fc2, fc3
 

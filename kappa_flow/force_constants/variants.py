@@ -49,9 +49,12 @@ def _halved(cells: Displacements, sets: ForceSets, make: Make) -> Iterator[Varia
     forces = sets.fc3.halved_forces
     if forces is None:
         return
-    fc2 = None if cells.fc2 is None else cells.fc2.scaled(0.5)
-    half = cells.model_copy(update={"fc3": cells.fc3.scaled(0.5), "fc2": fc2})
-    found = make(half, forces, None if sets.fc2 is None else sets.fc2.halved_forces)
+    half, fc2 = cells.model_copy(update={"fc3": cells.fc3.scaled(0.5)}), None
+    if cells.fc2 is not None and sets.fc2 is not None:
+        fc2 = sets.fc2.forces  # the reference's, not asked for again
+        if sets.fc2.halved_forces is not None:
+            half, fc2 = half.model_copy(update={"fc2": cells.fc2.scaled(0.5)}), sets.fc2.halved_forces
+    found = make(half, forces, fc2)
     yield Variant(source="displacement", weight=HALVED, fc2=found[0], fc3=found[1])
 
 

@@ -12,7 +12,7 @@ from kappa_flow.documents import RunConfig
 from kappa_flow.documents.base import body_hash
 from kappa_flow.errors import InputError
 
-SCHEMA = 4
+SCHEMA = 5
 """Raised when equal keys no longer mean equal results within one version."""
 
 

@@ -123,11 +123,13 @@ def _surrogate(config: RunConfig, evidence: Evidence, trained: SurrogateDocument
 
 def _phonons(evidence: Evidence) -> dict[str, JsonValue]:
     found, constants = evidence.conductivity, evidence.force_constants
+    larger = evidence.crystal.fc2_supercell
     return {
         "max_frequency": found.max_frequency,
         "min_frequency": found.min_frequency,
         "imaginary": found.imaginary_modes,
         "nac": constants.polar is not None,
+        "fc2_supercell": None if larger is None else larger.tolist(),
         "force_constants_solver": constants.solver,
         "residuals_raw": constants.raw.model_dump(),
         "residuals": constants.final.model_dump(),

@@ -172,8 +172,8 @@ def assumptions(
 _OTHERWISE: Final = {
     "supercell": "Supercell: rms change when fc2 and fc3 are cut at four radii from half the box to its "
     "corners.",
-    "displacement": "Displacement: 4/3 of the change when every displacement is half as long, for the error "
-    "of finite differences goes with its square.",
+    "displacement": "Displacement: 4/3 of the change when every displacement the surrogate was asked for is "
+    "half as long, for the error of finite differences goes with its square.",
     "force_noise": "Force noise: rms change over four draws of independent normal noise on the forces, of "
     "the rms their difference from tighter settings has.",
     "force_constants": "Force constants: jackknife over quarters of the randomly displaced cells.",

@@ -15,6 +15,7 @@ from kappa_flow.documents import (
     ForceConstants,
     ForceSets,
     SurrogateDocument,
+    crystal_of,
 )
 
 D = TypeVar("D", bound=Document)
@@ -61,7 +62,7 @@ class Evidence:
         """
         forces = _get(documents, "forces", ForceSets)
         return cls(
-            crystal=_get(documents, "structure", Crystal),
+            crystal=crystal_of(documents),
             displacements=forces.displacements or _get(documents, "displacements", Displacements),
             forces=forces,
             force_constants=_get(documents, "force_constants", ForceConstants),
@@ -79,15 +80,9 @@ class Evidence:
 
     @property
     def reference_calls(self) -> int:
-        """Reference calculations spent: relaxation, sampling and labels, or every displaced supercell."""
-        if self.dataset is not None:
-            return self.dataset.reference_calls
-        noise = 0 if self.forces.force_noise is None else self.forces.force_noise.n_cells
-        return (
-            self.crystal.reference_calls
-            + noise
-            + sum(len(part.forces) + 1 for part in (self.forces.fc3, self.forces.fc2) if part is not None)
-        )
+        """Reference calculations spent: relaxation, sampling, labels, and forces on displaced supercells."""
+        before = self.crystal if self.dataset is None else self.dataset
+        return before.reference_calls + self.forces.reference_calls
 
 
 def _get(documents: Mapping[str, Document], name: str, kind: type[D]) -> D:

@@ -179,13 +179,18 @@ def _residual(evidence: Evidence) -> Iterator[Flag]:
 
 
 def _carried(evidence: Evidence) -> Iterator[Flag]:
-    if evidence.displacements.fc2 is not None and evidence.forces.fc2 is None:
+    if evidence.crystal.fc2_supercell is not None and evidence.forces.fc2 is None:
         yield Flag(
             name="fc2-interpolated",
             message="fc2 of the larger supercell is that of the fc3 supercell, Fourier-interpolated: the "
-            "surrogate learned from no cells of its size. Label some, or leave structure.fc2_supercell out",
+            "surrogate learned from no cells of its size, and no reference was there to compute them. "
+            "Give one, label some, or leave structure.fc2_supercell out",
             level="note",
         )
+
+
+_NOT_SMOOTH: Final = "Give more labelled structures: the potential is not smooth enough"
+_REMEDIES: Final = {"structure.fc2_supercell": "Raise structure.fc2_limit"}
 
 
 def _displacements(evidence: Evidence) -> Iterator[Flag]:
@@ -193,9 +198,9 @@ def _displacements(evidence: Evidence) -> Iterator[Flag]:
         if not curve.converged:
             yield Flag(
                 name="displacements-not-converged",
-                message=f"{curve.parameter}: auto ended at {curve.chosen:g} Å with κ still changing by "
+                message=f"{curve.parameter}: auto ended at {curve.chosen:.4g} Å with κ still changing by "
                 f"{curve.change:.1%}, more than displacements.tolerance {curve.tolerance:.1%}. "
-                "Give more labelled structures: the potential is not smooth enough",
+                + _REMEDIES.get(curve.parameter, _NOT_SMOOTH),
             )
 
 

@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from kappa_flow.arrays import IntArray
 from kappa_flow.documents import Crystal, Dataset, KappaDocument, SurrogateDocument, TrainingDocument
 from kappa_flow.results import figures
 from kappa_flow.results.task_graph import TaskTime, duration, task_graph
@@ -105,15 +106,20 @@ def formula_html(formula: str) -> str:
 
 def crystal_rows(crystal: Crystal, supercell: str) -> list[Row]:
     """Return what the crystal is, and its supercell under that name."""
-    matrix, atoms = crystal.supercell, len(crystal.cell.numbers)
-    diagonal = (matrix == matrix * [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).all()
-    shape = "×".join(str(matrix[i, i]) for i in range(3)) if diagonal else str(matrix.tolist())
+    atoms = len(crystal.cell.numbers)
     lengths = " × ".join(f"{length:.4f}" for length in (crystal.cell.lattice**2).sum(axis=1) ** 0.5)
     return [
         ("Space group", f"{crystal.spacegroup} ({crystal.spacegroup_number})"),
         ("Conventional cell", f"{lengths} Å, {atoms} atoms"),
-        (supercell, f"{shape}, {atoms * round(abs(np.linalg.det(matrix)))} atoms"),
+        (supercell, repeats(crystal.supercell, atoms)),
     ]
+
+
+def repeats(matrix: IntArray, atoms: int) -> str:
+    """Return a supercell of a cell of so many atoms in words: ``2×2×2, 64 atoms``."""
+    diagonal = (matrix == matrix * [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).all()
+    shape = "×".join(str(matrix[i, i]) for i in range(3)) if diagonal else str(matrix.tolist())
+    return f"{shape}, {atoms * round(abs(np.linalg.det(matrix)))} atoms"
 
 
 def reference_rows(document: KappaDocument | TrainingDocument, data: Dataset | None) -> list[Row]:

@@ -11,7 +11,7 @@ from kappa_flow.documents import Document, KappaDocument
 from kappa_flow.results import figures, lattice, mode_figures
 from kappa_flow.results.error_budget import HEADLINE, SOURCES, budget_rows, nearest_index
 from kappa_flow.results.evidence import Evidence
-from kappa_flow.results.page import Drawn, Row, crystal_rows, fill, reference_rows, training_figures
+from kappa_flow.results.page import Drawn, Row, crystal_rows, fill, reference_rows, repeats, training_figures
 from kappa_flow.results.task_graph import TaskTime
 
 
@@ -93,12 +93,24 @@ def _headline(document: KappaDocument) -> dict[str, Any]:
 def _facts(document: KappaDocument, evidence: Evidence) -> list[Row]:
     return [
         *crystal_rows(evidence.crystal, "fc3 supercell"),
+        *_fc2(evidence),
         ("Displaced cells", f"{len(evidence.displacements.fc3.displacements)}"),
         ("Method", f"{document.method.upper()}, mesh {'×'.join(map(str, document.mesh))}{_beyond(document)}"),
         *_beside(evidence),
         ("Forces", "surrogate" if evidence.surrogate else "reference (brute force)"),
         *reference_rows(document, evidence.dataset),
     ]
+
+
+def _fc2(evidence: Evidence) -> list[Row]:
+    """Return the supercell of fc2 where it is another one, and where its forces come from."""
+    matrix, forces = evidence.crystal.fc2_supercell, evidence.forces
+    if matrix is None:
+        return []
+    by = "Fourier-interpolated from that of fc3"
+    if forces.fc2 is not None:
+        by = "forces by the reference" if forces.reference_calls else "forces by the surrogate"
+    return [("fc2 supercell", f"{repeats(matrix, len(evidence.crystal.cell.numbers))}, {by}")]
 
 
 def _beside(evidence: Evidence) -> list[Row]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
 
 from kappa_flow.documents.sections.numbers import IntMatrix3, Positive, Repeats
 from kappa_flow.settings import Settings
@@ -17,13 +20,27 @@ class StructureSettings(Settings):
     """fc3 supercell of the conventional cell; None takes ``min_length``."""
     min_length: Positive = 10.0
     """Least distance between periodic images (Å) when ``supercell`` is None."""
-    fc2_supercell: Repeats | IntMatrix3 | None = None
-    """A larger supercell for fc2 alone."""
+    fc2_supercell: Repeats | IntMatrix3 | Literal["auto"] | None = None
+    """A larger supercell for fc2 alone. ``auto``: grows from the fc3 supercell until κ moves by less than
+    ``displacements.tolerance``; needs a reference."""
     fc2_min_length: Positive | None = None
     """The same by length, Å."""
+    fc2_limit: Annotated[int, Field(ge=1)] = 600
+    """Most atoms of the supercells ``fc2_supercell: auto`` tries."""
     relax: bool = True
     """Relax cell and positions with the reference, symmetry kept. False where there is no reference."""
     force_tolerance: Positive = 1e-4
     """Largest force component after relaxation, eV/Å."""
     symprec: Positive = 1e-5
     """Tolerance of the symmetry search, Å."""
+
+    @model_validator(mode="after")
+    def _one_fc2_supercell(self) -> Self:
+        if self.grows and self.fc2_min_length is not None:
+            raise ValueError("fc2_supercell: auto and fc2_min_length exclude one another; give one")
+        return self
+
+    @property
+    def grows(self) -> bool:
+        """Whether the fc2 supercell is left to a sequence of κ."""
+        return self.fc2_supercell == "auto"

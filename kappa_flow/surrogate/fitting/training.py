@@ -89,7 +89,7 @@ def train(
         With it, unless ``lattice_terms`` is off, force constants of its fc3 supercell are fitted beside the
         functions, where all structures are that supercell.
     larger_cells : bool
-        The potential will be asked for cells larger than those of the data set. Its cutoff is then at most
+        The potential will be asked for cells larger than some of the data set. Its cutoff is then at most
         half the smallest of their heights: beyond it a neighbour is fitted together with its own images, and
         in a larger cell it has none. Measured on NaCl (2×2×2 data, fc2 of 4×4×4): fc2 10 % wrong and κ 55 %
         too small with 7 Å, 2 % and 1 % with half the box (5.6 Å) and the dipole–dipole part.
