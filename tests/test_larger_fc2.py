@@ -10,6 +10,7 @@ from phonon_cases import direct_emt
 from run_cases import copper, one_round
 
 from kappa_flow import convergence, displacements, pipeline
+from kappa_flow.cli.plan import plan
 from kappa_flow.documents import (
     Conductivity,
     Crystal,
@@ -20,6 +21,7 @@ from kappa_flow.documents import (
     ForceSets,
     KappaDocument,
     RunConfig,
+    SurrogateDocument,
     crystal_of,
 )
 from kappa_flow.errors import InputError
@@ -28,6 +30,7 @@ from kappa_flow.orchestration.database import Database
 from kappa_flow.references import CalculatorReference, Engine
 from kappa_flow.results import files
 from kappa_flow.stages import Bench
+from kappa_flow.surrogate import Potential
 
 MODEST = {"mesh": [3, 3, 3], "temperatures": [300], "isotopes": False}
 
@@ -81,6 +84,24 @@ def test_its_calculations_are_counted_the_perfect_cell_too(given: dict[str, Docu
     assert sets.reference_calls == 2
     assert document.reference_calls == labelled.reference_calls + 2 == 8
     assert "fc2-interpolated" not in {flag.name for flag in document.flags}
+
+
+def test_the_plan_counts_them_before(tmp_path: Path) -> None:
+    def calls(fc2: Any, source: str = "surrogate", **more: Any) -> dict[str, int]:
+        config = copper(tmp_path, **one_round(6), forces={"source": source}, structure=small(fc2, **more))
+        return {name: count for name, count in plan(config).reference_calls.items() if "fc2" in name}
+
+    assert calls([2, 2, 2]) == calls([2, 2, 2], "reference") == {"fc2 supercells": 2}
+    # 32 and 108 atoms
+    assert calls("auto", fc2_limit=110) == {"fc2 supercells, at most 2 sizes": 4}
+    assert calls(None) == {}
+
+
+def test_a_potential_not_asked_for_the_larger_cells_keeps_its_cutoff(given: dict[str, Document]) -> None:
+    trained = given["surrogate.0"]
+    assert isinstance(trained, SurrogateDocument)
+    # half the box of 3.59 Å would be 1.8 Å
+    assert Potential.from_document(trained).cutoff == 4.5
 
 
 def test_halved_displacements_are_the_surrogates_alone(given: dict[str, Document]) -> None:

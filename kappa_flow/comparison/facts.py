@@ -11,6 +11,7 @@ from kappa_flow.documents.config import STAGES
 
 UPSTREAM: Final = ("structure", "reference", "sampling", "dataset", "surrogate", "displacements", "forces")
 """Sections of the settings that force constants come from, with ``force_constants`` itself."""
+_PHONONS: Final = ("max_frequency", "imaginary", "nac", "fc2_supercell")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _others(document: KappaDocument) -> dict[str, Any]:
         "reference": document.reference,
         "reference calls": document.reference_calls,
         **{f"surrogate.{name}": surrogate[name] for name in told if name in surrogate},
-        **{f"phonons.{name}": document.phonons.get(name) for name in ("max_frequency", "imaginary", "nac")},
+        **{f"phonons.{name}": document.phonons.get(name) for name in _PHONONS},
         **{f"switches.{name}": value for name, value in document.switches.items()},
     }
 

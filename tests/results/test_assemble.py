@@ -225,7 +225,9 @@ def test_brute_force_counts_every_supercell_and_knows_no_surrogate_error(
 ) -> None:
     for name in ("dataset.0", "dataset.1", "surrogate.0", "surrogate.1"):
         del documents[name]
-    documents["forces"] = documents["forces"].model_copy(update={"source": "ase-emt 3.25"})
+    documents["forces"] = documents["forces"].model_copy(
+        update={"source": "ase-emt 3.25", "reference_calls": 6}
+    )
     documents["bte"] = make_conductivity(member_kappa=None, member_mesh=None, member_mean_kappa=None)
     result = assemble(config, documents)
     assert result.reference_calls == 6  # five displaced supercells and the perfect one
