@@ -1,4 +1,4 @@
-"""What a larger supercell of fc2 is worth, and what it costs: silicon (Stillinger–Weber), germanium (Tersoff).
+"""What a larger supercell of fc2 is worth, and costs: silicon (Stillinger–Weber), germanium (Tersoff).
 
 Run by hand: ``python benchmarks/fc2_supercell.py [--case si] [--divisions 11]``. κ(300 K), RTA, no isotopes,
 with fc3 of 2×2×2 conventional cells by the surrogate and fc2 of the same box, then of the supercell ``auto``
