@@ -39,19 +39,14 @@ MODEST = {"mesh": [3, 3, 3], "temperatures": [300], "isotopes": False}
 
 def run(folder: Path, fc2: Any, source: str = "surrogate", **more: Any) -> dict[str, Document]:
     asked = {**one_round(6), "bte": MODEST, "forces": {"source": source, "device": "cpu"}}
-    asked["displacements"] = {"tolerance": 0.2}  # what two sizes are enough for
-    return pipeline.run_all(copper(folder, **asked, structure=small(fc2, **more)))
-
-
-def small(fc2: Any, **more: Any) -> dict[str, Any]:
-    """fc3 of 4 atoms: what is tested does not need more, and symmetry takes its time."""
-    return {"supercell": [1, 1, 1], "fc2_supercell": fc2, **more}
+    asked["displacements"] = {"tolerance": 0.2}  # what the sizes tried are enough for
+    return pipeline.run_all(copper(folder, **asked, structure={"fc2_supercell": fc2, **more}))
 
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
-    """A surrogate of 4 atoms, fc2 of 32."""
-    return run(tmp_path_factory.mktemp("given"), [2, 2, 2])
+    """A surrogate of 32 atoms, fc2 of 108."""
+    return run(tmp_path_factory.mktemp("given"), [3, 3, 3])
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +64,7 @@ def parts(documents: dict[str, Document]) -> tuple[Crystal, ForceSets, ForceCons
 
 def test_fc2_of_a_larger_supercell_is_the_references(given: dict[str, Document]) -> None:
     crystal, sets, constants, _ = parts(given)
-    assert constants.fc2.shape == (1, 32, 3, 3)
+    assert constants.fc2.shape == (1, 108, 3, 3)
     # EMT's neighbour lists: forces to 1e-14 eV/Å, over a displacement of 0.03 Å; rounding alone is left
     np.testing.assert_allclose(constants.fc2, direct_emt(crystal).fc2, atol=1e-6)
     assert constants.member_fc2 is not None
@@ -91,19 +86,21 @@ def test_its_calculations_are_counted_the_perfect_cell_too(given: dict[str, Docu
 
 def test_the_plan_counts_them_before(tmp_path: Path) -> None:
     def calls(fc2: Any, source: str = "surrogate", **more: Any) -> dict[str, int]:
-        config = copper(tmp_path, **one_round(6), forces={"source": source}, structure=small(fc2, **more))
+        config = copper(
+            tmp_path, **one_round(6), forces={"source": source}, structure={"fc2_supercell": fc2, **more}
+        )
         return {name: count for name, count in plan(config).reference_calls.items() if "fc2" in name}
 
-    assert calls([2, 2, 2]) == calls([2, 2, 2], "reference") == {"fc2 supercells": 2}
-    # 32 and 108 atoms
-    assert calls("auto", fc2_limit=110) == {"fc2 supercells, at most 2 sizes": 4}
+    assert calls([3, 3, 3]) == calls([3, 3, 3], "reference") == {"fc2 supercells": 2}
+    # 108 and 256 atoms
+    assert calls("auto", fc2_limit=300) == {"fc2 supercells, at most 2 sizes": 4}
     assert calls(None) == {}
 
 
 def test_a_potential_not_asked_for_the_larger_cells_keeps_its_cutoff(given: dict[str, Document]) -> None:
     trained = given["surrogate.0"]
     assert isinstance(trained, SurrogateDocument)
-    # half the box of 3.59 Å would be 1.8 Å
+    # 4.5 Å were asked for; half the box of 7.18 Å is 3.59 Å
     assert Potential.from_document(trained).cutoff == 4.5
 
 
@@ -119,7 +116,7 @@ def test_halved_displacements_are_the_surrogates_alone(given: dict[str, Document
 def test_the_trials_of_the_loop_ask_for_none_of_it(tmp_path: Path) -> None:
     asked = one_round(4)
     asked["sampling"] |= {"tolerance": 0.02}
-    config = copper(tmp_path, **{**asked, "bte": MODEST}, structure=small([2, 2, 2]))
+    config = copper(tmp_path, **{**asked, "bte": MODEST}, structure={"fc2_supercell": [3, 3, 3]})
     documents = pipeline.run_all(config)
     trial, final = documents["force_constants.0"], documents["force_constants"]
     assert isinstance(trial, ForceConstants)
@@ -148,7 +145,7 @@ def test_a_forces_task_killed_among_the_fc2_cells_computes_none_twice(
         if message == "reference calculations" and done == 1:
             raise KeyboardInterrupt
 
-    config = copper(tmp_path, **one_round(6), structure=small([2, 2, 2]))
+    config = copper(tmp_path, **one_round(6), structure={"fc2_supercell": [3, 3, 3]})
     engine = Engine("counting emt", frozenset({29}), CountingEmt)
     task = Task("forces")
     with pytest.raises(KeyboardInterrupt):
@@ -164,11 +161,11 @@ def test_auto_grows_by_whole_repeats_until_kappa_settles(grown: dict[str, Docume
     crystal, sets, constants, document = parts(grown)
     (curve,) = sets.convergence
     assert curve.parameter == "structure.fc2_supercell"
-    np.testing.assert_allclose(curve.values, 3.59 * (1 + np.arange(len(curve.values))))
+    np.testing.assert_allclose(curve.values, 3.59 * (2 + np.arange(len(curve.values))))
     assert curve.converged
     assert curve.change < curve.tolerance
     assert crystal.fc2_supercell is not None
-    np.testing.assert_array_equal(crystal.fc2_supercell, np.eye(3) * len(curve.values))
+    np.testing.assert_array_equal(crystal.fc2_supercell, np.eye(3) * (1 + len(curve.values)))
     assert "displacements-not-converged" not in {flag.name for flag in document.flags}
     assert document.phonons["fc2_supercell"] == crystal.fc2_supercell.tolist()
     # one displaced and the perfect cell of each size beyond the first, which is fc3's
@@ -210,11 +207,11 @@ def test_the_supercell_chosen_reaches_phono3pys_files(grown: dict[str, Document]
 
 def test_with_a_surrogate_the_learned_fc3_stays_and_an_unsettled_kappa_is_said(tmp_path: Path) -> None:
     asked = {**one_round(6), "bte": MODEST, "displacements": {"tolerance": 1e-9}}
-    config = copper(tmp_path, **asked, structure=small("auto", fc2_limit=40))
+    config = copper(tmp_path, **asked, structure={"fc2_supercell": "auto", "fc2_limit": 110})
     documents = pipeline.run_all(config)
     crystal, sets, constants, document = parts(documents)
     assert len(sets.convergence[0].values) == 2
-    assert constants.fc2.shape == (1, 32, 3, 3)
+    assert constants.fc2.shape == (1, 108, 3, 3)
     np.testing.assert_allclose(constants.fc2, direct_emt(crystal).fc2, atol=1e-6)
     assert document.reference_calls == 6 + 2
     (flag,) = (one for one in document.flags if one.name == "displacements-not-converged")
