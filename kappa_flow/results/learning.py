@@ -60,6 +60,9 @@ class _Trial:
         modes = self.conductivity.imaginary_modes
         if modes and [one.conductivity.imaginary_modes for one in before] != [modes] * LOOK_BACK:
             found.append(f"{modes} imaginary modes")
+        known = self.trained.components_per_force_constant
+        if known is not None and known < 1.0:
+            found.append(f"{known:.2f} force components for each force constant of the supercell")
         if (error := _held_out_error(self.dataset, self.trained)) > FORCE_ERROR_LIMIT:
             found.append(f"force error {error:.1%} on held-out structures")
         if (outside := self.forces.fc3.extrapolation) is not None and outside.max() > OUTSIDE:
