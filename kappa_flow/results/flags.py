@@ -149,7 +149,7 @@ def _surrogate(evidence: Evidence | Learned) -> Iterator[Flag]:
         yield Flag(
             name="force-constants-not-determined",
             message=f"the data hold {known:.2f} force components for each force constant of the supercell: "
-            f"the regularisation decides what they leave open. Label {1 / known:.1f} times as many structures",
+            f"the regularisation decides what they leave open. Label {1 / known:.1f} times as many",
         )
 
 
