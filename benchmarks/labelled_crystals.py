@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ CRYSTALS: dict[str, tuple[str, str, float, dict[str, Any]]] = {
     "mgo-sevennet": ("MgO", "rocksalt", 4.22, SEVENNET),
     "sic-sevennet": ("SiC", "zincblende", 4.36, SEVENNET),
 }
+KEPT = Path(tempfile.gettempdir()) / "kappa_flow_labels"
 AMPLITUDE = 0.03
 """Å, of every displacement."""
 
@@ -40,7 +43,7 @@ class LabelledCrystal:
 
 
 def make(name: str, rattled: int) -> LabelledCrystal:
-    """Return so many rattled cells and all displaced ones, the same each time."""
+    """Return so many rattled cells and all displaced ones, the same each time; labelled once, then kept."""
     formula, structure, length, engine = CRYSTALS[name]
     unit = bulk(formula, structure, a=length, cubic=True)
     cell = PhonopyAtoms(
@@ -51,12 +54,17 @@ def make(name: str, rattled: int) -> LabelledCrystal:
     rest = peers.as_ase(ph3.supercell)
     moved = [peers.as_ase(one) for one in ph3.supercells_with_displacements or []]
     images = [*shaken(rest, rattled), *moved]
-    reference = references.build(TypeAdapter(EngineSettings).validate_python(engine))
-    assert reference is not None
-    found = reference.evaluate(structures_from_ase([*images, rest]))
-    forces = found.forces.reshape(-1, len(rest), 3).copy()
+    kept = KEPT / f"{name}_{rattled}.npz"
+    if not kept.is_file():
+        reference = references.build(TypeAdapter(EngineSettings).validate_python(engine))
+        assert reference is not None
+        labels = reference.evaluate(structures_from_ase([*images, rest]))
+        KEPT.mkdir(exist_ok=True)
+        np.savez(kept, energies=labels.energies, forces=labels.forces)
+    found = np.load(kept)
+    forces = found["forces"].reshape(-1, len(rest), 3)
     forces[rattled:-1] -= forces[-1]
-    for atoms, energy, force in zip(images, found.energies, forces, strict=False):
+    for atoms, energy, force in zip(images, found["energies"], forces, strict=False):
         atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=force)
     return LabelledCrystal(images[:rattled], images[rattled:], ph3)
 

@@ -143,10 +143,7 @@ def needs(task: Task, names: list[str]) -> list[str]:
     own = "" if task.round is None else f".{number}"
     wanted: dict[str, list[str]] = {
         "structure": ["input.structure"],
-        "sampling": [
-            *("structure", "displacements", "input.polar"),
-            *(f"dataset.{number - 1}", f"forces.{number - 1}"),
-        ],
+        "sampling": ["structure", "displacements", "input.polar", f"dataset.{number - 1}"],
         "dataset": ["structure", f"sampling.{number}", f"dataset.{number - 1}", *parts_of(names, task)]
         + ([] if number else ["input.dataset"]),
         "surrogate": [

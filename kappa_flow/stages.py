@@ -116,12 +116,7 @@ def _sampling(work: Work) -> Snapshots:
         driver = surrogate.Potential.from_document(_trained(work, labelled, for_dynamics=True))
     pool = settings.model_copy(update={"frames": settings.frames * settings.candidates})
     found = sampling.sample(work.crystal, pool, driver, work.round, work.bench.progress)
-    snapshots = _chosen(work, found) if work.round and settings.looped else found
-    tried = work.find(f"forces.{work.round - 1}", ForceSets)
-    cell = None if tried is None else results.farthest(tried)
-    if cell is None:
-        return snapshots
-    return sampling.led_by(snapshots, work.get("displacements", Displacements).fc3, cell)
+    return _chosen(work, found) if work.round and settings.looped else found
 
 
 def _chosen(work: Work, candidates: Snapshots) -> Snapshots:

@@ -61,6 +61,9 @@ class SurrogateDocument(Document):
     """E.g. cutoff passes half the training box."""
     largest_cell: int | None = None
     """Atoms of the largest training structure; None in documents older than it."""
+    components_per_force_constant: float | None = None
+    """Force components learned from for each force constant fitted beside the functions, where there are any.
+    Below one the data do not determine them, and the strength of the regression decides the rest."""
 
     @property
     def held_out(self) -> tuple[str, FitErrors] | None:

@@ -9,9 +9,8 @@ from kappa_flow.documents import Document, RunConfig
 from kappa_flow.results import foretelling, learning
 from kappa_flow.results.assemble import assemble
 from kappa_flow.results.assemble_training import assemble_training
-from kappa_flow.results.learning import farthest
 
-__all__ = ["assemble", "assemble_training", "farthest", "goes_on"]
+__all__ = ["assemble", "assemble_training", "goes_on"]
 
 
 def goes_on(config: RunConfig, documents: Mapping[str, Document]) -> bool:

@@ -144,6 +144,13 @@ def _surrogate(evidence: Evidence | Learned) -> Iterator[Flag]:
         )
     for warning in trained.warnings:
         yield Flag(name="surrogate-warning", message=warning)
+    known = trained.components_per_force_constant
+    if known is not None and known < 1.0:
+        yield Flag(
+            name="force-constants-not-determined",
+            message=f"the data hold {known:.2f} force components for each force constant of the supercell: "
+            f"the regularisation decides what they leave open. Label {1 / known:.1f} times as many",
+        )
 
 
 def _drift(evidence: Evidence) -> Iterator[Flag]:

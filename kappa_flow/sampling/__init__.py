@@ -9,13 +9,12 @@ from kappa_flow.documents.sections import SamplingSettings
 from kappa_flow.documents.snapshots import Snapshots
 from kappa_flow.errors import WorkError
 from kappa_flow.protocols import ForceModel, Progress, quiet
-from kappa_flow.sampling.lead import led_by
 from kappa_flow.sampling.md import molecular_dynamics
 from kappa_flow.sampling.rattle import rattle
 from kappa_flow.sampling.schedule import Steps, shares
 from kappa_flow.sampling.thermal import cells_for, thermal
 
-__all__ = ["led_by", "reference_calls", "sample"]
+__all__ = ["reference_calls", "sample"]
 
 
 def sample(

@@ -11,7 +11,7 @@ from kappa_flow.documents import Document, RunConfig
 from kappa_flow.results import learning
 
 
-def run_of(imaginary: list[int]) -> tuple[RunConfig, dict[str, Document]]:
+def run_of(imaginary: list[int], known: float | None = None) -> tuple[RunConfig, dict[str, Document]]:
     """Return rounds of the same κ, each with so many imaginary modes."""
     made = make_documents()
     loop = {"method": "rattle", "initial": 4, "frames": 2, "budget": 40}
@@ -22,7 +22,7 @@ def run_of(imaginary: list[int]) -> tuple[RunConfig, dict[str, Document]]:
     for number, modes in enumerate(imaginary):
         documents |= {
             f"dataset.{number}": made["dataset.1"],
-            f"surrogate.{number}": make_surrogate(validation=None),
+            f"surrogate.{number}": make_surrogate(validation=None, components_per_force_constant=known),
             f"forces.{number}": made["forces"],
             f"bte.{number}": make_conductivity(imaginary_modes=modes),
         }
@@ -41,3 +41,16 @@ def test_imaginary_modes_ask_for_more_cells_until_they_are_seen_to_be_the_crysta
     assert learning.goes_on(config, documents) is asks_for_more
     wanted = f"more cells: {imaginary[-1]} imaginary modes" if asks_for_more else "κ has settled"
     assert last.decision == wanted
+
+
+@pytest.mark.parametrize(("known", "goes_on"), [(0.73, True), (1.2, False), (None, False)])
+def test_fewer_force_components_than_force_constants_ask_for_more_cells(
+    known: float | None, goes_on: bool
+) -> None:
+    config, documents = run_of([0, 0, 0], known)
+    assert learning.goes_on(config, documents) is goes_on
+    if goes_on:
+        assert (
+            "0.73 force components for each force constant"
+            in learning.history(config, documents)[-1].decision
+        )

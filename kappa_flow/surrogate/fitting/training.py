@@ -118,11 +118,7 @@ def train(
     long_range = long_range_part(polar, settings, functions.basis.cutoff)
     rest = learned if long_range is None else long_range.taken_from(learned)
     watched = held if held is None or long_range is None else long_range.taken_from(held)
-    warnings, terms = [], None
-    if crystal is not None and settings.takes_lattice_terms and not is_diverse(dataset, settings):
-        terms = LatticeTerms.of(crystal, dataset)
-        if terms is None:
-            warnings.append(LEFT_OUT)
+    terms, said = _lattice_terms(dataset, settings, crystal)
     potential, history = fit(rest, watched, functions, settings, progress, terms)
     potential = replace(potential, long_range=long_range)
     parts = {"train": learned, "validation": held, "test": test}
@@ -133,9 +129,20 @@ def train(
         **{name: assess(*known) for name, known in found.items()},
         history=history,
         parity=parity(*(found.get("test") or found.get("validation") or found["train"])),
-        warnings=(*warnings, *warnings_of(potential, dataset, settings)),
+        warnings=(*said, *warnings_of(potential, dataset, settings)),
         largest_cell=int(learned.n_atoms.max()),
+        components_per_force_constant=None if terms is None else learned.forces.size / sum(terms.counts),
     )
+
+
+def _lattice_terms(
+    dataset: Dataset, settings: SurrogateSettings, crystal: Crystal | None
+) -> tuple[LatticeTerms | None, tuple[str, ...]]:
+    """Return the terms to be fitted beside the functions, and what is to be said where they cannot be."""
+    if crystal is None or not settings.takes_lattice_terms or is_diverse(dataset, settings):
+        return None, ()
+    terms = LatticeTerms.of(crystal, dataset)
+    return terms, () if terms is not None else (LEFT_OUT,)
 
 
 def _check(dataset: Dataset) -> None:
