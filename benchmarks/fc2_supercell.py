@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 from ase.build import bulk
+from reference_calls import lammps
 
 from kappa_flow import pipeline
 from kappa_flow.documents import ForceSets, KappaDocument, RunConfig, crystal_of
 
-SW = {"engine": "lammps", "pair_style": "sw", "pair_coeff": ["* * Si.sw Si"], "elements": ["Si"]}
 CASES: dict[str, tuple[str, float, dict[str, Any]]] = {
-    "si": ("Si", 5.431, SW),
+    "si": ("Si", 5.431, lammps("sw", "Si.sw", "Si")),
     "ge": ("Ge", 5.66, {"engine": "tersoff", "elements": ["Ge"]}),
 }
 

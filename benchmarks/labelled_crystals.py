@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +55,13 @@ def make(name: str, rattled: int) -> LabelledCrystal:
     rest = peers.as_ase(ph3.supercell)
     moved = [peers.as_ase(one) for one in ph3.supercells_with_displacements or []]
     images = [*shaken(rest, rattled), *moved]
-    kept = KEPT / f"{name}_{rattled}.npz"
+    reference = references.build(TypeAdapter(EngineSettings).validate_python(engine))
+    assert reference is not None
+    asked = structures_from_ase([*images, rest])
+    key = hashlib.sha256(f"{reference.identity} {asked.content_hash}".encode()).hexdigest()
+    kept = KEPT / f"{name}_{key[:16]}.npz"
     if not kept.is_file():
-        reference = references.build(TypeAdapter(EngineSettings).validate_python(engine))
-        assert reference is not None
-        labels = reference.evaluate(structures_from_ase([*images, rest]))
+        labels = reference.evaluate(asked)
         KEPT.mkdir(exist_ok=True)
         np.savez(kept, energies=labels.energies, forces=labels.forces)
     found = np.load(kept)

@@ -117,7 +117,7 @@ def solved(work: Phono3py, divisions: int) -> dict[str, Any]:
     settings = BteSettings(mesh=mesh, temperatures=TEMPERATURES, tasks=32 if divisions > 19 else 1)
     pieces = []
     for part in range(int(settings.tasks)):
-        kept = PIECES / f"{work.primitive.symbols[0]}_{divisions}_{part}.pickle"
+        kept = PIECES / f"{constants.content_hash[:16]}_{divisions}_{part}.pickle"
         if not kept.is_file():
             PIECES.mkdir(exist_ok=True)
             kept.write_bytes(pickle.dumps(bte.linewidths(crystal, constants, settings, (divisions, part))))

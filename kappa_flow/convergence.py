@@ -18,6 +18,7 @@ from kappa_flow import bte, displacements, force_constants, forces
 from kappa_flow.arrays import IntArray
 from kappa_flow.documents import Conductivity, Crystal, Displacements, ForceSets, PolarTensors, RunConfig
 from kappa_flow.documents.convergence import Convergence
+from kappa_flow.documents.crystal import heights
 from kappa_flow.documents.sections import DisplacementsSettings
 from kappa_flow.errors import InputError
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
@@ -140,7 +141,7 @@ def supercells(crystal: Crystal, limit: int) -> list[IntArray]:
     InputError
         When there is none.
     """
-    first, step = _height(crystal, crystal.supercell), crystal.cell.heights.min()
+    first, step = _height(crystal, crystal.supercell), heights(crystal.cell.lattice).min()
     found: list[IntArray] = []
     for number in count(1):
         repeats = np.diag(crystal.cell.repeated(first + number * step))
@@ -159,8 +160,7 @@ def supercells(crystal: Crystal, limit: int) -> list[IntArray]:
 
 def _height(crystal: Crystal, matrix: IntArray) -> float:
     """Return the least distance between the images of a supercell, Å."""
-    lattice = matrix @ crystal.cell.lattice
-    return float(crystal.cell.model_copy(update={"lattice": lattice}).heights.min())
+    return float(heights(matrix @ crystal.cell.lattice).min())
 
 
 def _of(found: ForceSets) -> Displacements:

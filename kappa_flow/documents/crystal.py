@@ -22,14 +22,14 @@ class Cell(Document):
     numbers: Annotated[IntArray, Shape(("n_atoms",), dtype=np.int64)]
     """Atomic numbers."""
 
-    @property
-    def heights(self) -> FloatArray:
-        """Distances between opposite faces, (3,), Å."""
-        return np.asarray(1.0 / np.linalg.norm(np.linalg.inv(self.lattice), axis=0))
-
     def repeated(self, min_length: float) -> IntArray:
         """Return the least diagonal supercell matrix whose images are ``min_length`` (Å) apart."""
-        return np.diag(np.ceil(min_length / self.heights - 1e-6).astype(np.int64))
+        return np.diag(np.ceil(min_length / heights(self.lattice) - 1e-6).astype(np.int64))
+
+
+def heights(lattice: FloatArray) -> FloatArray:
+    """Return the distances between opposite faces of a cell, (3,), Å, of its vectors as rows, (3, 3)."""
+    return np.asarray(1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0))
 
 
 class PolarTensors(Document):

@@ -66,6 +66,12 @@ class SurrogateDocument(Document):
     Below one the data do not determine them, and the strength of the regression decides the rest."""
 
     @property
+    def undetermined(self) -> float | None:
+        """Force components for each force constant where they are too few to determine them, else None."""
+        known = self.components_per_force_constant
+        return known if known is not None and known < 1.0 else None
+
+    @property
     def held_out(self) -> tuple[str, FitErrors] | None:
         """Errors on structures not learned from, and which: ``test``, ``validation`` or ``unseen``."""
         found = ((name, getattr(self, name)) for name in ("test", "validation", "unseen"))

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from kappa_flow.arrays import FloatArray
+from kappa_flow.documents.crystal import heights
 
 LAYER: Final = 8.0
 """Å without an atom that make a cell one of a layer: planes of atoms of a bulk crystal are nearer."""
@@ -45,9 +46,9 @@ def emptiest(lattice: FloatArray, positions: FloatArray) -> Vacuum:
     positions : ndarray, (n_atoms, 3)
         Fractional.
     """
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    best = Vacuum(2, float(heights[2]), 0.0)
-    for axis, height in enumerate(heights):
+    across = heights(lattice)
+    best = Vacuum(2, float(across[2]), 0.0)
+    for axis, height in enumerate(across):
         places = np.sort(positions[:, axis] % 1.0)
         gaps = np.diff(np.concatenate([places, places[:1] + 1.0]))
         if (empty := float(gaps.max() * height)) > best.empty:

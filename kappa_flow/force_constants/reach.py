@@ -14,6 +14,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import PolarTensors
+from kappa_flow.documents.crystal import heights
 
 SAME: Final = 0.01
 """Å; distances that differ by less are the same."""
@@ -62,7 +63,7 @@ def _lengths(supercell: PhonopyAtoms) -> FloatArray:
 
 
 def _reach(supercell: PhonopyAtoms, lengths: FloatArray, share: float) -> float:
-    half = 0.5 / np.linalg.norm(np.linalg.inv(supercell.cell), axis=0).max()
+    half = 0.5 * heights(supercell.cell).min()
     return float(half + share * (lengths.max() - half) + SAME)
 
 

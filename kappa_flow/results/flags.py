@@ -144,8 +144,7 @@ def _surrogate(evidence: Evidence | Learned) -> Iterator[Flag]:
         )
     for warning in trained.warnings:
         yield Flag(name="surrogate-warning", message=warning)
-    known = trained.components_per_force_constant
-    if known is not None and known < 1.0:
+    if (known := trained.undetermined) is not None:
         yield Flag(
             name="force-constants-not-determined",
             message=f"the data hold {known:.2f} force components for each force constant of the supercell: "

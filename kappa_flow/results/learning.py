@@ -14,7 +14,7 @@ import numpy as np
 
 from kappa_flow.documents import Conductivity, Dataset, Document, ForceSets, RunConfig, SurrogateDocument
 from kappa_flow.documents.kappa import LearningRound
-from kappa_flow.results.error_budget import committee_spread, nearest_index
+from kappa_flow.results.error_budget import CALIBRATION, committee_spread, nearest_index
 
 FORCE_ERROR_LIMIT: Final = 0.05
 """Force error on held-out structures, in units of those forces, above which more data are asked for."""
@@ -37,6 +37,8 @@ class _Trial:
     dataset: Dataset
     trained: SurrogateDocument
     forces: ForceSets
+    factor: float
+    """σ of κ over the committee's spread."""
 
     @property
     def at(self) -> int:
@@ -60,8 +62,7 @@ class _Trial:
         modes = self.conductivity.imaginary_modes
         if modes and [one.conductivity.imaginary_modes for one in before] != [modes] * LOOK_BACK:
             found.append(f"{modes} imaginary modes")
-        known = self.trained.components_per_force_constant
-        if known is not None and known < 1.0:
+        if (known := self.trained.undetermined) is not None:
             found.append(f"{known:.2f} force components for each force constant of the supercell")
         if (error := _held_out_error(self.dataset, self.trained)) > FORCE_ERROR_LIMIT:
             found.append(f"force error {error:.1%} on held-out structures")
@@ -81,7 +82,7 @@ def history(config: RunConfig, documents: Mapping[str, Document]) -> tuple[Learn
     """
     rounds: list[LearningRound] = []
     trials: list[_Trial] = []
-    while (trial := _trial(documents, len(rounds))) is not None:
+    while (trial := _trial(config, documents, len(rounds))) is not None:
         before = trials[-LOOK_BACK:]
         change = max((abs(trial.kappa - one.kappa) / abs(trial.kappa) for one in before), default=None)
         trials.append(trial)
@@ -123,8 +124,8 @@ def _decision(config: RunConfig, trial: _Trial, change: float | None, before: li
         reasons.insert(0, f"κ changed by {change:.1%}")
     elif len(before) < LOOK_BACK:
         reasons.insert(0, f"fewer than {LOOK_BACK + 1} rounds")
-    if trial.spread is not None and not trial.spread < tolerance:
-        reasons.append(f"the committee's κ differ by {trial.spread:.1%}")
+    if trial.spread is not None and not (sigma := trial.factor * trial.spread) < tolerance:
+        reasons.append(f"σ by the committee is {sigma:.1%}")
     if not reasons:
         return _SETTLED
     if trial.number < config.sampling.rounds:
@@ -138,7 +139,7 @@ def _held_out_error(labelled: Dataset, trained: SurrogateDocument) -> float:
     return 0.0 if trained.held_out is None or size == 0.0 else trained.held_out[1].force_rmse / size
 
 
-def _trial(documents: Mapping[str, Document], number: int) -> _Trial | None:
+def _trial(config: RunConfig, documents: Mapping[str, Document], number: int) -> _Trial | None:
     found = [documents.get(f"{stage}.{number}") for stage in ("bte", "dataset", "surrogate", "forces")]
     conductivity, labelled, trained, forces = found
     if (
@@ -147,5 +148,6 @@ def _trial(documents: Mapping[str, Document], number: int) -> _Trial | None:
         and isinstance(trained, SurrogateDocument)
         and isinstance(forces, ForceSets)
     ):
-        return _Trial(number, conductivity, labelled, trained, forces)
+        factor = CALIBRATION if config.surrogate.bootstrapped else 1.0
+        return _Trial(number, conductivity, labelled, trained, forces, factor)
     return None

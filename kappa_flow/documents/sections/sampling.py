@@ -35,7 +35,7 @@ class SamplingSettings(Settings):
     """Most structures the run labels; a later run with a larger one labels none of them again."""
     tolerance: Positive | None = 0.02
     """The rounds end when κ at 300 K on a modest mesh has changed by less than this since the last two, and
-    its spread over the committee is less too (relative). With ``forces.source: none``: when the forces of two
+    σ of κ by the committee is less too (relative). With ``forces.source: none``: when the forces of two
     rounds' structures were foretold better than this. None: nothing is looked at, the budget is spent."""
     amplitude: Positive = 0.03
     """Length of each atom's random displacement in rattled cells, Å."""

@@ -14,7 +14,7 @@ from symfc import Symfc
 from torch import Tensor
 
 from kappa_flow.arrays import FloatArray, IntArray
-from kappa_flow.documents.crystal import Cell, Crystal
+from kappa_flow.documents.crystal import Cell, Crystal, heights
 from kappa_flow.documents.structures import Structures
 from kappa_flow.errors import InputError
 from kappa_flow.interop import cell_from_phonopy, phono3py_of
@@ -85,7 +85,7 @@ class LatticeTerms:
         supercell = PhonopyAtoms(
             numbers=np.repeat(cell.numbers, lattice.count), cell=axes, scaled_positions=sites.reshape(-1, 3)
         )
-        half = 0.5 / float(np.linalg.norm(np.linalg.inv(axes), axis=0).max())
+        half = 0.5 * float(heights(axes).min())
         first = np.arange(len(cell.numbers)) * lattice.count
         for reach in REACHES:
             work = Symfc(supercell, cutoff=None if reach is None else {3: reach * half})
@@ -145,7 +145,7 @@ class LatticeTerms:
         for share in SHARES:
             size = torch.cat([own[: -len(alike)], alike / share])
             one = Ridge.fit(design, target, strength or STRENGTHS[0], size)
-            tries.append(one if strength else one.with_best_strength(target, owner))
+            tries += [one] if strength else one.at_every_strength()
         return min(tries, key=lambda one: one.left_out(target, owner))
 
     def polynomial(self, weights: Tensor) -> LatticePolynomial:
