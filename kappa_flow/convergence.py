@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -20,8 +20,8 @@ from kappa_flow.documents import Conductivity, Crystal, Displacements, ForceSets
 from kappa_flow.documents.convergence import Convergence
 from kappa_flow.documents.crystal import heights
 from kappa_flow.documents.sections import DisplacementsSettings
-from kappa_flow.errors import InputError
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
+from kappa_flow.structure import larger_supercells
 
 LENGTHS: Final = (0.03, 0.015, 0.0075, 0.00375)
 """Å, tried in this order. Forces of a surrogate have no noise a small length could amplify."""
@@ -106,7 +106,7 @@ def enlarge(
 
     def tries() -> Iterator[_Try]:
         yield _Try(_height(crystal, crystal.supercell), crystal, found)
-        for matrix in supercells(crystal, config.structure.fc2_limit):
+        for matrix in larger_supercells(crystal, "structure.fc2_limit", config.structure.fc2_limit):
             larger = crystal.model_copy(update={"fc2_supercell": matrix})
             cells = displacements.generate_fc2(larger, config.displacements)
             update = {
@@ -128,34 +128,6 @@ def cutoffs(crystal: Crystal, settings: DisplacementsSettings) -> list[float]:
     every = [*between, float(shells[-1]) + 1.0]
     chosen = np.unique(np.linspace(0, len(every) - 1, min(CUTOFFS, len(every))).round().astype(int))
     return [float(every[index]) for index in chosen]
-
-
-def supercells(crystal: Crystal, limit: int) -> list[IntArray]:
-    """Return supercells of the conventional cell larger than that of fc3, of at most ``limit`` atoms.
-
-    From one to the next the least distance between images grows by the conventional cell's smallest height,
-    and there are as many repeats along each axis as that takes, none fewer than in the fc3 supercell.
-
-    Raises
-    ------
-    InputError
-        When there is none.
-    """
-    first, step = _height(crystal, crystal.supercell), heights(crystal.cell.lattice).min()
-    found: list[IntArray] = []
-    for number in count(1):
-        repeats = np.diag(crystal.cell.repeated(first + number * step))
-        matrix = np.diag(np.maximum(repeats, np.diag(crystal.supercell)))
-        if (atoms := crystal.model_copy(update={"fc2_supercell": matrix}).fc2_atoms) > limit:
-            break
-        found += [matrix] if atoms > crystal.fc2_atoms else []
-    if not found:
-        raise InputError(
-            f"structure.fc2_limit = {limit}",
-            f"the first supercell larger than that of fc3 has {atoms} atoms",
-            "Raise it, or leave structure.fc2_supercell out",
-        )
-    return found
 
 
 def _height(crystal: Crystal, matrix: IntArray) -> float:

@@ -10,17 +10,21 @@ Where the potential is all that is wanted, errors of its forces decide, and resu
 A round's labels are made in parts (``dataset.1.0``, ``dataset.1.1``, …) where one task would be too long,
 and so are the linewidths of each mesh (``bte.m11.0``, …, followed by ``bte.m11``, κ on 11×11×11).
 All are detours: pure functions of the documents there are, so that every engine takes the same ones.
+
+Where the supercell is ``auto``, all from ``displacements`` to κ on a modest mesh is done in one supercell
+after another (``2x2x2.dataset.1``), and the final ``bte`` and ``results`` follow the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kappa_flow import results
 from kappa_flow.documents import Crystal, Document, RunConfig, Snapshots, SolvedMesh
 from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRAINING, TRIAL
+from kappa_flow.documents.sizes import Size, joined, names_of, names_of_last, of_last, of_size, sizes, split
 
 BY_REFERENCE: Final = ("structure", "sampling", "dataset", "forces")
 """Stages whose tasks depend on the reference, and are done where its engine is."""
@@ -39,12 +43,20 @@ class Task:
     part: int | None = None
     mesh: int | None = None
     """Most divisions of the mesh, where the linewidths of each are tasks of their own."""
+    size: Size | None = None
+    """fc3 supercell it is of, where several are tried."""
 
     @property
     def name(self) -> str:
-        """``bte``, ``surrogate.1``, ``dataset.1.12``, ``bte.m11``, ``bte.m11.3``."""
+        """``bte``, ``surrogate.1``, ``dataset.1.12``, ``bte.m11``, ``bte.m11.3``, ``2x2x2.dataset.1.12``."""
         mesh = None if self.mesh is None else f"m{self.mesh}"
-        return ".".join(str(item) for item in (self.stage, self.round, mesh, self.part) if item is not None)
+        parts = (self.stage, self.round, mesh, self.part)
+        return joined(self.size, ".".join(str(item) for item in parts if item is not None))
+
+    @property
+    def bare(self) -> Task:
+        """The same in a run of one supercell."""
+        return replace(self, size=None)
 
     @property
     def whole(self) -> Task:
@@ -54,15 +66,23 @@ class Task:
     @classmethod
     def named(cls, name: str) -> Task:
         """Return the task of that name."""
-        stage, *numbers = name.split(".")
+        size, bare = split(name)
+        stage, *numbers = bare.split(".")
         if numbers and numbers[0].startswith("m"):
             part = int(numbers[1]) if len(numbers) > 1 else None
-            return cls(stage, part=part, mesh=int(numbers[0][1:]))
-        return cls(stage, *map(int, numbers))
+            return cls(stage, part=part, mesh=int(numbers[0][1:]), size=size)
+        number, part = (*map(int, numbers), None, None)[:2]
+        return cls(stage, number, part, size=size)
 
 
 def tasks(config: RunConfig) -> list[Task]:
     """Return the tasks known before the run starts, in order."""
+    if config.structure.tries_supercells:
+        return [Task("structure"), Task("bte"), Task("results")]
+    return _in_one_supercell(config)
+
+
+def _in_one_supercell(config: RunConfig) -> list[Task]:
     loop = _round(config, 0) if config.trains else []
     if loop and config.sampling_method == "none":
         loop = loop[1:]
@@ -72,9 +92,20 @@ def tasks(config: RunConfig) -> list[Task]:
     return [*map(Task, ahead), *loop, *map(Task, rest)]
 
 
-def all_tasks(config: RunConfig) -> list[Task]:
-    """Return every task there may be, in order: all rounds the budget allows, labels not in parts."""
-    known = tasks(config)
+def all_tasks(config: RunConfig, tried: Sequence[Size] = ()) -> list[Task]:
+    """Return every task there may be, in order: all rounds the budget allows, labels not in parts.
+
+    ``tried``: the supercells of ``structure.supercell: auto``.
+    """
+    every = _with_all_rounds(config)
+    if not tried:
+        return every
+    again = [replace(task, size=size) for size in tried for task in every[1:-1]]
+    return [every[0], *again, *every[-2:]]
+
+
+def _with_all_rounds(config: RunConfig) -> list[Task]:
+    known = _in_one_supercell(config)
     if not config.trains:
         return known
     more = [task for number in range(1, _rounds(config) + 1) for task in _round(config, number)]
@@ -87,6 +118,37 @@ def detour(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> 
 
     ``documents`` holds what `needs` of any task so far names, and what they made.
     """
+    if config.structure.tries_supercells:
+        return _detour_among_supercells(task, config, documents)
+    return _detour(task, config, documents)
+
+
+def _detour_among_supercells(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:
+    if task.size is None and task.stage != "structure":
+        return _next_mesh(task, config, of_last(documents))
+    if task.size is not None and task.round is not None:
+        more = _detour(task.bare, config, of_size(documents, task.size))
+        return [replace(one, size=task.size) for one in more]
+    if task.stage not in ("structure", "bte"):
+        return []
+    if (following := _next_supercell(config, documents)) is not None:
+        return [replace(one, size=following) for one in _in_one_supercell(config)[1:-1]]
+    return _next_mesh(Task("force_constants"), config, of_last(documents))
+
+
+def _next_supercell(config: RunConfig, documents: Mapping[str, Document]) -> Size | None:
+    """Return the supercell to be tried next; None where κ has settled or none is left."""
+    from kappa_flow.structure import tried_supercells  # spglib, ASE: not needed to name tasks
+
+    crystal = documents["structure"]
+    found = results.over_supercells(config, documents)
+    if not isinstance(crystal, Crystal) or (found is not None and found.converged):
+        return None
+    done = sizes(documents)
+    return next((size for size in tried_supercells(crystal, config.structure) if size not in done), None)
+
+
+def _detour(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:
     if task.round is None:
         return _next_mesh(task, config, documents)
     if not config.trains:
@@ -139,6 +201,16 @@ def _next_mesh(task: Task, config: RunConfig, documents: Mapping[str, Document])
 
 def needs(task: Task, names: list[str]) -> list[str]:
     """Return the names of the documents ``task`` is made from, out of those there are."""
+    if task.size is not None:
+        own = names_of(names, task.size)
+        return [own[name] for name in _needs(task.bare, list(own))]
+    if sizes(names) and task.stage == "bte":
+        last = names_of_last(names)
+        return [last[name] for name in _needs(task, list(last))]
+    return _needs(task, names)
+
+
+def _needs(task: Task, names: list[str]) -> list[str]:
     number = task.round or 0
     own = "" if task.round is None else f".{number}"
     wanted: dict[str, list[str]] = {
@@ -181,12 +253,13 @@ def meshes_of(names: list[str]) -> list[str]:
 
 def _beside(name: str) -> bool:
     """Whether a task only prepares another's document: a part, or one mesh of several."""
-    return name.count(".") > 1 or name.startswith("bte.m")
+    bare = split(name)[1]
+    return bare.count(".") > 1 or bare.startswith("bte.m")
 
 
 def sections(task: Task, config: RunConfig) -> dict[str, Any]:
     """Return the settings ``task`` depends on, as JSON-safe data."""
-    plain = config.plain()
+    task, plain = task.bare, config.plain()
     if task.stage == "results":
         return plain
     for name in ("budget", "tolerance"):  # they decide how many rounds there are, not what one of them does

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 
 from kappa_flow import (
     bte,
-    convergence,
     dataset,
     displacements,
     force_constants,
@@ -32,6 +31,7 @@ from kappa_flow.documents import (
     RunConfig,
 )
 from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.sizes import of_last, of_size
 from kappa_flow.errors import WorkError
 from kappa_flow.graph import Task, detour, needs, tasks
 from kappa_flow.protocols import Progress, quiet
@@ -89,7 +89,9 @@ def inputs(config: RunConfig) -> dict[str, Document]:
     assert isinstance(cell, Cell)  # noqa: S101 - read makes it
     crystal = structure.build(cell, config.structure, None)
     if config.structure.grows:
-        convergence.supercells(crystal, config.structure.fc2_limit)
+        structure.larger_supercells(crystal, "structure.fc2_limit", config.structure.fc2_limit)
+    if config.structure.tries_supercells:
+        structure.tried_supercells(crystal, config.structure)
     if config.wants_kappa:
         displacements.count(crystal, config.displacements)
         bte.verify(crystal, config.bte)
@@ -124,7 +126,11 @@ def read(config: RunConfig) -> dict[str, Document]:
 
 def perform(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
     """Do one task and return its document; of ``documents`` it sees what `needs` names and no more."""
-    seen = {name: documents[name] for name in needs(task, list(documents))}
+    seen: Documents = {name: documents[name] for name in needs(task, list(documents))}
+    if task.size is not None:
+        seen = of_size(seen, task.size)
+    elif task.stage == "bte":
+        seen = of_last(seen)
     try:
         return PERFORM[task.stage](Work(task, config, seen, bench))
     except BaseException as error:

@@ -230,7 +230,7 @@ def _with_fc2(work: Work, cells: Displacements, found: ForceSets, reference: Ref
 
 
 def _force_constants(work: Work) -> ForceConstants:
-    forces_of = work.get(replace(work.task, stage="forces").name, ForceSets)
+    forces_of = work.get(Task("forces", work.task.round).name, ForceSets)
     cells = forces_of.displacements or work.get("displacements", Displacements)
     settings = work.config.force_constants
     own = work.task.round is not None or forces_of.displacements
@@ -246,9 +246,11 @@ def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
     constants = work.get(made, ForceConstants)
     if work.task.mesh is not None:
         return _bte_mesh(work, work.task.mesh, constants)
-    settings = work.config.bte if work.task.round is None else bte.modest(work.config.bte)
-    names = meshes_of(list(work.documents)) if work.task.round is None else []
-    solved = [work.get(name, SolvedMesh) for name in names]
+    if work.task.round is not None or work.task.size is not None:  # a trial: of a round, of a supercell
+        alone = constants.model_copy(update={"variants": ()})
+        return bte.solve(work.crystal, alone, bte.modest(work.config.bte), progress)
+    settings = work.config.bte
+    solved = [work.get(name, SolvedMesh) for name in meshes_of(list(work.documents))]
     return bte.solve(work.crystal, constants, settings, progress, solved)
 
 
@@ -263,7 +265,10 @@ def _bte_mesh(work: Work, divisions: int, constants: ForceConstants) -> Linewidt
 def _results(work: Work) -> Result:
     if not work.config.wants_kappa:
         return results.assemble_training(work.config, work.documents)
-    return results.assemble(work.config, work.documents, _facts(work))
+    seen = results.as_one(work.config, work.documents)
+    document = results.assemble(work.config, seen, _facts(replace(work, documents=seen)))
+    made = {name: work.documents[name].content_hash for name in sorted(work.documents)}
+    return document.model_copy(update={"provenance": made})
 
 
 def _facts(work: Work) -> LatticeFacts:

@@ -21,8 +21,9 @@ from pymatgen.core import Structure
 
 from kappa_flow import interop
 from kappa_flow.arrays import FloatArray, IntArray
-from kappa_flow.documents.crystal import Cell, Crystal, Relaxation
+from kappa_flow.documents.crystal import Cell, Crystal, Relaxation, heights
 from kappa_flow.documents.sections import StructureSettings
+from kappa_flow.documents.sizes import Size
 from kappa_flow.errors import InputError, WorkError
 from kappa_flow.protocols import Progress, Reference, quiet
 
@@ -97,7 +98,8 @@ def build(
             reason = f"relaxation led from space group {number} to {found}"
             raise WorkError("structure", reason, "Check structure.file and structure.symprec")
     symmetry = _dataset(cell, settings.symprec)
-    supercell = _supercell(cell, settings.supercell, settings.min_length)
+    asked = None if settings.supercell == "auto" else settings.supercell
+    supercell = _supercell(cell, asked, settings.min_length)
     fc2: IntArray | None = None
     given = None if settings.fc2_supercell == "auto" else settings.fc2_supercell
     if given is not None or settings.fc2_min_length is not None:
@@ -114,6 +116,50 @@ def build(
         symprec=settings.symprec,
         relaxation=relaxation,
     )
+
+
+def larger_supercells(crystal: Crystal, setting: str, limit: int) -> list[IntArray]:
+    """Return supercells of the conventional cell larger than that of fc3, of at most ``limit`` atoms.
+
+    From one to the next the least distance between images grows by the conventional cell's smallest height,
+    and there are as many repeats along each axis as that takes, none fewer than in the fc3 supercell.
+
+    Raises
+    ------
+    InputError
+        When there is none: ``setting``, which gave the limit, must be raised.
+    """
+    before, length = crystal.supercell, heights(crystal.supercell @ crystal.cell.lattice).min()
+    found: list[IntArray] = []
+    while True:
+        length += heights(crystal.cell.lattice).min()
+        matrix = np.diag(np.maximum(np.diag(crystal.cell.repeated(length)), np.diag(crystal.supercell)))
+        atoms = len(crystal.cell.numbers) * round(np.linalg.det(matrix))
+        if atoms > limit:
+            break
+        if round(np.linalg.det(matrix)) > round(np.linalg.det(before)):
+            found.append(matrix)
+            before = matrix
+    if not found:
+        raise InputError(
+            f"{setting} = {limit}",
+            f"the first supercell larger than that of fc3 has {atoms} atoms",
+            "Raise it, or give the supercell itself instead of auto",
+        )
+    return found
+
+
+def tried_supercells(crystal: Crystal, settings: StructureSettings) -> list[Size]:
+    """Return the repeats of the supercells of ``structure.supercell: auto``, the crystal's own first.
+
+    Raises
+    ------
+    InputError
+        When ``structure.supercell_limit`` leaves no other.
+    """
+    larger = larger_supercells(crystal, "structure.supercell_limit", settings.supercell_limit)
+    repeats = [np.diag(matrix).tolist() for matrix in (crystal.supercell, *larger)]
+    return [(first, second, third) for first, second, third in repeats]
 
 
 def _reader(path: Path) -> Callable[[Path], Cell]:

@@ -11,7 +11,7 @@ from ase.calculators.emt import EMT
 from phonon_cases import direct_emt
 from run_cases import copper, one_round
 
-from kappa_flow import convergence, displacements, pipeline
+from kappa_flow import displacements, pipeline
 from kappa_flow.cli.plan import plan
 from kappa_flow.documents import (
     Conductivity,
@@ -32,6 +32,7 @@ from kappa_flow.orchestration.database import Database
 from kappa_flow.references import CalculatorReference, Engine
 from kappa_flow.results import files
 from kappa_flow.stages import Bench
+from kappa_flow.structure import larger_supercells
 from kappa_flow.surrogate import Potential
 
 MODEST = {"mesh": [3, 3, 3], "temperatures": [300], "isotopes": False}
@@ -221,11 +222,12 @@ def test_with_a_surrogate_the_learned_fc3_stays_and_an_unsettled_kappa_is_said(t
 
 def test_supercells_grow_as_evenly_as_the_crystal_allows() -> None:
     cell = crystal_of_lengths((3.1, 3.1, 5.0), (3, 3, 2))
-    found = [np.diag(matrix).tolist() for matrix in convergence.supercells(cell, 600)]
+    found = [np.diag(matrix).tolist() for matrix in larger_supercells(cell, "structure.fc2_limit", 600)]
     # 9.3 Å and then 3.1 Å more each time, across both: 12.4, 15.5, 18.6 …
     assert found[:3] == [[4, 4, 3], [5, 5, 4], [6, 6, 4]]
     lopsided = crystal_of_lengths((3.0, 3.0, 9.0), (2, 2, 2))
-    assert np.diag(convergence.supercells(lopsided, 600)[0]).tolist() == [3, 3, 2]  # no axis shrinks
+    found = larger_supercells(lopsided, "structure.fc2_limit", 600)
+    assert np.diag(found[0]).tolist() == [3, 3, 2]  # no axis shrinks
 
 
 def crystal_of_lengths(lengths: tuple[float, ...], repeats: tuple[int, ...]) -> Crystal:

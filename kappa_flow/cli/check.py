@@ -44,6 +44,7 @@ def check(
 
 def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
     from kappa_flow.cli.plan import FC2
+    from kappa_flow.graph import Task
 
     lengths = " × ".join(f"{length:.1f}" for length in made.supercell_lengths)
     cells = f"{made.fc3_cells} displaced supercells of {made.fc3_atoms} atoms ({lengths} Å)"
@@ -69,7 +70,7 @@ def _stages(source: str, made: Plan) -> list[tuple[str, str]]:
     }
     rounds: dict[str, int] = {}
     for name in made.tasks:
-        stage = name.partition(".")[0]
+        stage = Task.named(name).stage
         rounds[stage] = rounds.get(stage, 0) + 1
     return [
         (stage, said[stage] + (f" (at most {rounds[stage]} times)" if rounds.get(stage, 0) > 1 else ""))

@@ -17,7 +17,10 @@ QUIET: Final = ("done", "skipped", "ready", "waiting", "cancelled")
 
 def whole_of(task: str) -> str:
     """Return the task that ``task`` is a part of: ``dataset.1`` of ``dataset.1.12``; or itself."""
-    return ".".join(task.split(".")[:2])
+    from kappa_flow.documents.sizes import joined, split
+
+    size, bare = split(task)
+    return joined(size, ".".join(bare.split(".")[:2]))
 
 
 def counted(states: Mapping[str, int], total: int) -> str:

@@ -172,13 +172,16 @@ def run_documents(
 ) -> tuple[dict[str, Document], list[TaskTime]]:
     """Return the documents of a finished run by task name and its tasks in order.
 
+    Of a run that tried several supercells, of the last one, by the names of a run in it alone.
+
     Raises
     ------
     InputError
         When the run has no result yet.
     """
+    from kappa_flow import results
     from kappa_flow.orchestration.records import place_in_order
-    from kappa_flow.results.task_graph import TaskTime
+    from kappa_flow.results.task_graph import TaskTime, of_last
 
     steps = sorted(database.runs.steps(name).values(), key=lambda step: place_in_order(step.task))
     made = {step.task: step.document for step in steps if step.document is not None}
@@ -187,6 +190,8 @@ def run_documents(
     tasks = [
         TaskTime(step.task, step.seconds, "kept" if step.state == "skipped" else "done") for step in steps
     ]
-    keys = {**database.runs.get(name).inputs, **made}
-    wanted = {only: keys[only]} if only is not None else keys
-    return {task: database.get(key) for task, key in wanted.items()}, tasks
+    run = database.runs.get(name)
+    if only is not None:
+        return {only: database.get(made[only])}, tasks
+    documents = {task: database.get(key) for task, key in {**run.inputs, **made}.items()}
+    return results.as_one(run.config, documents), of_last(tasks)

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from kappa_flow import bte, convergence, displacements, graph, pipeline, sampling, structure
+from kappa_flow import bte, displacements, graph, pipeline, sampling, structure
 from kappa_flow.cli.memory import memory, of_machine, shortage
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
+from kappa_flow.documents.sizes import Size
 from kappa_flow.documents.vacuum import emptiest
 
 FC2: Final = "fc2 supercells"
@@ -67,18 +68,25 @@ def plan(config: RunConfig) -> Plan:
     inputs = pipeline.read(config)
     cell, given = inputs["input.structure"], inputs.get("input.dataset")
     assert isinstance(cell, Cell)  # noqa: S101 - pipeline.read makes it
-    crystal = structure.build(cell, config.structure, None)
-    count = counted(config, crystal)
+    crystals = _supercells(config, structure.build(cell, config.structure, None))
+    crystal = crystals[-1]
+    counts = [counted(config, one) for one in crystals]
+    count = counts[-1]
     labelled = given if isinstance(given, Dataset) else None
     learned = labelled is not None and labelled.n_atoms.max() >= count.fc2_atoms
-    calls = reference_calls(config, crystal, count, fc2=not learned)
+    each = [reference_calls(config, *one, fc2=not learned) for one in zip(crystals, counts, strict=True)]
+    several = f", at most {len(each)} supercells" if len(each) > 1 else ""
+    calls = {
+        what.removesuffix(", at most" * bool(several)) + several: sum(one[what] for one in each)
+        for what in each[0]
+    }
     if config.wants_kappa:
         bte.verify(crystal, config.bte)
     needed = memory(config, crystal, count) if config.wants_kappa else {}
     return Plan(
         formula=crystal.formula,
         spacegroup=f"{crystal.spacegroup} ({crystal.spacegroup_number})",
-        tasks=tuple(task.name for task in graph.all_tasks(config)),
+        tasks=tuple(task.name for task in graph.all_tasks(config, _tried(config, crystals))),
         supercell_lengths=tuple(
             float(length) for length in np.linalg.norm(crystal.supercell @ crystal.cell.lattice, axis=1)
         ),
@@ -94,13 +102,25 @@ def plan(config: RunConfig) -> Plan:
     )
 
 
+def _supercells(config: RunConfig, crystal: Crystal) -> list[Crystal]:
+    """Return the crystal in every fc3 supercell it may be taken in."""
+    if not config.structure.tries_supercells:
+        return [crystal]
+    tried = structure.tried_supercells(crystal, config.structure)
+    return [crystal.model_copy(update={"supercell": np.diag(np.array(size))}) for size in tried]
+
+
+def _tried(config: RunConfig, crystals: list[Crystal]) -> list[Size]:
+    return structure.tried_supercells(crystals[0], config.structure) if len(crystals) > 1 else []
+
+
 def counted(config: RunConfig, crystal: Crystal) -> CellCount:
     """Return the displaced supercells; where fc2's is ``auto``, of the largest it may come to."""
     if not config.wants_kappa:
         return displacements.NO_CELLS
     if not config.structure.grows:
         return displacements.count(crystal, config.displacements)
-    tried = convergence.supercells(crystal, config.structure.fc2_limit)
+    tried = structure.larger_supercells(crystal, *_fc2_limit(config))
     # symmetry leaves as many displacements in each, and is found soonest in the smallest
     small, large = (crystal.model_copy(update={"fc2_supercell": one}) for one in (tried[0], tried[-1]))
     return replace(displacements.count(small, config.displacements), fc2_atoms=large.fc2_atoms)
@@ -111,7 +131,7 @@ def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount, *, fc
     born = {"Born charges (primitive cell)": 1} if config.force_constants.computes_born else {}
     fc2_calls, each = {}, _with_perfect(count.fc2_cells)
     if config.structure.grows:
-        tried = len(convergence.supercells(crystal, config.structure.fc2_limit))
+        tried = len(structure.larger_supercells(crystal, *_fc2_limit(config)))
         fc2_calls = {f"{FC2}, at most {tried} sizes": each * tried}
     elif each and config.reference is not None and (fc2 or not config.trains):
         fc2_calls = {FC2: each}
@@ -149,6 +169,10 @@ def warnings(config: RunConfig, crystal: Crystal, needed: dict[str, int]) -> tup
     if unused and not config.wants_kappa:
         found.append(f"{', '.join(unused)}: not looked at, because forces.source: none asks for no κ")
     return tuple(found)
+
+
+def _fc2_limit(config: RunConfig) -> tuple[str, int]:
+    return "structure.fc2_limit", config.structure.fc2_limit
 
 
 def _with_perfect(cells: int) -> int:

@@ -157,9 +157,10 @@ def _by_fireworks(settings: RunConfig, folder: Path, db: str | None, live: Live)
 
 
 def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
-    from kappa_flow import graph, pipeline, references
+    from kappa_flow import graph, pipeline, references, results
     from kappa_flow.cli.deliver import deliver, result_of
     from kappa_flow.orchestration.watch import TaskEvent
+    from kappa_flow.results.task_graph import of_last
     from kappa_flow.stages import Bench
 
     documents: dict[str, Document] = dict(pipeline.inputs(settings))
@@ -172,7 +173,7 @@ def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
         if more and more[0].part is not None:
             live(TaskEvent("here", more[0].whole.name, "parts", total=len(more)))
         queue[:0] = more
-    deliver(folder, documents, times)
+    deliver(folder, results.as_one(settings, documents), of_last(times))
     seconds = sum(task.seconds or 0.0 for task in times)
     return Done("here", result_of(documents), len(times), 0, seconds)
 

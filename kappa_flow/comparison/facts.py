@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from kappa_flow.documents import KappaDocument
 from kappa_flow.documents.config import STAGES
+from kappa_flow.documents.sizes import split
 
 UPSTREAM: Final = ("structure", "reference", "sampling", "dataset", "surrogate", "displacements", "forces")
 """Sections of the settings that force constants come from, with ``force_constants`` itself."""
@@ -101,8 +103,11 @@ def _first_document(a: KappaDocument, b: KappaDocument) -> str | None:
     return next((name for name in order if a.provenance.get(name) != b.provenance.get(name)), None)
 
 
-def _place(task: str) -> tuple[int, int, int]:
+def _place(task: str) -> tuple[int, ...]:
     """Return the place of a task: inputs first, then rounds, then what follows them."""
+    size, task = split(task)
+    if size is not None:
+        return (2, math.prod(size), *size, *_place(task))
     stage, _, rest = task.partition(".")
     if stage == "input":
         return 0, 0, 0

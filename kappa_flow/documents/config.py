@@ -54,6 +54,11 @@ class RunConfig(Settings):
                 "structure.fc2_supercell: auto solves κ with fc2 of a reference's forces; "
                 "give a reference and a forces.source with κ, or the supercell itself, e.g. [4, 4, 4]"
             )
+        if self.structure.tries_supercells and (no_reference or not self.wants_kappa or self.dataset.files):
+            raise ValueError(
+                "structure.supercell: auto has a reference label cells of each size and compares their κ; "
+                "give a reference, a forces.source with κ and no dataset.files, or the supercell itself"
+            )
         if no_reference and "relax" in self.structure.model_fields_set and self.structure.relax:
             raise ValueError("structure.relax: true needs a reference section; set relax: false")
         if no_reference and "method" in self.sampling.model_fields_set and self.sampling.method != "none":

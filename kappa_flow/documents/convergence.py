@@ -12,10 +12,11 @@ class Convergence(Part):
     """A setting tried at one value after another until κ moved no more."""
 
     parameter: str
-    """``displacements.distance``, ``displacements.pair_cutoff`` or ``structure.fc2_supercell``."""
+    """``displacements.distance``, ``displacements.pair_cutoff``, ``structure.fc2_supercell`` or
+    ``structure.supercell``."""
     values: Annotated[FloatArray, Shape(("n_values",), "Å")]
-    """In the order they were tried. The largest pair cutoff leaves no pair out; of an fc2 supercell it is the
-    least distance between images, and the first is that of fc3."""
+    """In the order they were tried. The largest pair cutoff leaves no pair out; of a supercell it is the
+    least distance between images, of fc2's the first is that of fc3."""
     kappa: Annotated[FloatArray, Shape(("n_values",), "W/(m K)")]
     """Mean of the diagonal at ``temperature`` on ``mesh``, in RTA, of the committee's mean."""
     temperature: float

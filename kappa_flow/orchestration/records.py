@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from kappa_flow.documents import RunConfig
 from kappa_flow.documents.config import AHEAD
+from kappa_flow.documents.sizes import split
 from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.orchestration import processes
 from kappa_flow.settings import nearest
@@ -235,6 +236,9 @@ class RunRecords:
 
 def place_in_order(task: str) -> tuple[float, ...]:
     """Return a sort key that puts task names in the order of the calculation, the loop round after round."""
+    size, task = split(task)
+    if size is not None:  # between the structure and what follows the last supercell
+        return (1, math.prod(size), *size, *place_in_order(task))
     stage, *numbers = task.split(".")
     stages = list(RunConfig.model_fields)  # one section per stage, in stage order
     index = stages.index(stage) if stage in stages else len(stages)

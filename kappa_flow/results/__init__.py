@@ -9,8 +9,10 @@ from kappa_flow.documents import Document, RunConfig
 from kappa_flow.results import foretelling, learning
 from kappa_flow.results.assemble import assemble
 from kappa_flow.results.assemble_training import assemble_training
+from kappa_flow.results.supercells import as_one
+from kappa_flow.results.supercells import curve as over_supercells
 
-__all__ = ["assemble", "assemble_training", "goes_on"]
+__all__ = ["as_one", "assemble", "assemble_training", "goes_on", "over_supercells"]
 
 
 def goes_on(config: RunConfig, documents: Mapping[str, Document]) -> bool:

@@ -18,6 +18,7 @@ from kappa_flow.results.error_budget import SOURCES, budget, nearest_index, repo
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.flags import CONTRADICTS, flags
 from kappa_flow.results.learning import history
+from kappa_flow.results.supercells import PARAMETER
 
 PACKAGES: Final = (
     "kappa-flow",
@@ -56,6 +57,7 @@ def assemble(
         found,
         SOURCES if evidence.surrogate else SOURCES[1:],
         calibrated=config.surrogate.bootstrapped,
+        grown=next((one for one in evidence.forces.convergence if one.parameter == PARAMETER), None),
     )
     raised = (*lattice.flags(facts), *flags(config, evidence, errors, rounds))
     return KappaDocument(
@@ -129,6 +131,7 @@ def _phonons(evidence: Evidence) -> dict[str, JsonValue]:
         "min_frequency": found.min_frequency,
         "imaginary": found.imaginary_modes,
         "nac": constants.polar is not None,
+        "fc3_supercell": evidence.crystal.supercell.tolist(),
         "fc2_supercell": None if larger is None else larger.tolist(),
         "force_constants_solver": constants.solver,
         "residuals_raw": constants.raw.model_dump(),

@@ -8,6 +8,7 @@ import numpy as np
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents import Conductivity, KappaDocument
+from kappa_flow.documents.convergence import Convergence
 from kappa_flow.documents.kappa import ErrorBudget
 from kappa_flow.documents.variants import Source
 
@@ -31,7 +32,11 @@ BUDGET: Final = {
 
 
 def budget(
-    conductivity: Conductivity, sources: tuple[str, ...], *, calibrated: bool = False
+    conductivity: Conductivity,
+    sources: tuple[str, ...],
+    *,
+    calibrated: bool = False,
+    grown: Convergence | None = None,
 ) -> tuple[ErrorBudget, FloatArray | None]:
     r"""Combine the quantified sources of error, as if they knew nothing of one another.
 
@@ -44,6 +49,8 @@ def budget(
         What can be wrong in this run, of `SOURCES`; brute force has no surrogate.
     calibrated : bool
         Whether the committee is of the kind that ``CALIBRATION`` was measured for.
+    grown : Convergence or None
+        κ over supercells; its last step is then the supercell's part.
 
     Returns
     -------
@@ -56,6 +63,8 @@ def budget(
     spread = committee_spread(conductivity)
     surrogate = spread if spread is None or not calibrated else CALIBRATION * spread
     found = {"surrogate": surrogate, "mesh": None if limit is None else limit.sigma, **_varied(conductivity)}
+    if grown is not None and len(grown.kappa) > 1:
+        found["supercell"] = grown.change * reported(conductivity)
     parts = {name: found.get(name) for name in sources}
     squares = [sigma**2 for sigma in parts.values() if sigma is not None]
     combined = np.sqrt(np.sum(squares, axis=0)) if squares else None
@@ -64,7 +73,7 @@ def budget(
         ErrorBudget(
             **relative,
             total=_relative(combined, conductivity),
-            assumptions=assumptions(conductivity, relative, calibrated=calibrated),
+            assumptions=assumptions(conductivity, relative, calibrated=calibrated, grown=grown),
             calibrated=calibrated and relative.get("surrogate") is not None,
         ),
         combined,
@@ -130,7 +139,11 @@ def committee_spread(conductivity: Conductivity) -> FloatArray | None:
 
 
 def assumptions(
-    conductivity: Conductivity, relative: dict[str, float | None], *, calibrated: bool = False
+    conductivity: Conductivity,
+    relative: dict[str, float | None],
+    *,
+    calibrated: bool = False,
+    grown: Convergence | None = None,
 ) -> str:
     """Return in words how the parts were made and what they leave out."""
     said = []
@@ -151,8 +164,13 @@ def assumptions(
             "Mesh: κ is extrapolated from the last three meshes as κ(∞) − b/N²; σ is half the distance to "
             "κ(∞) − a/N and the scatter about the fit."
         )
+    stepped = grown is not None and len(grown.kappa) > 1
+    if stepped:
+        said.append("Supercell: change of κ in the last step to a larger one.")
     varied = [
-        _OTHERWISE[name] for name, value in relative.items() if value is not None and name in _OTHERWISE
+        words
+        for name, words in _OTHERWISE.items()
+        if relative.get(name) is not None and not (stepped and name == "supercell")
     ]
     if varied and conductivity.variations is not None:
         mesh = "×".join(map(str, conductivity.variations.mesh))

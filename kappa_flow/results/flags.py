@@ -196,7 +196,10 @@ def _carried(evidence: Evidence) -> Iterator[Flag]:
 
 
 _NOT_SMOOTH: Final = "Give more labelled structures: the potential is not smooth enough"
-_REMEDIES: Final = {"structure.fc2_supercell": "Raise structure.fc2_limit"}
+_REMEDIES: Final = {
+    "structure.fc2_supercell": "Raise structure.fc2_limit",
+    "structure.supercell": "Raise structure.supercell_limit",
+}
 
 
 def _displacements(evidence: Evidence) -> Iterator[Flag]:
@@ -204,9 +207,9 @@ def _displacements(evidence: Evidence) -> Iterator[Flag]:
         if not curve.converged:
             yield Flag(
                 name="displacements-not-converged",
-                message=f"{curve.parameter}: auto ended at {curve.chosen:.4g} Å with κ still changing by "
-                f"{curve.change:.1%}, more than displacements.tolerance {curve.tolerance:.1%}. "
-                + _REMEDIES.get(curve.parameter, _NOT_SMOOTH),
+                message=f"{curve.parameter}: auto ended at {curve.chosen:.4g} Å with κ still changing "
+                f"by {100 * curve.change:.2g} %, more than displacements.tolerance "
+                f"{100 * curve.tolerance:.2g} %. " + _REMEDIES.get(curve.parameter, _NOT_SMOOTH),
             )
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRIAL
+from kappa_flow.documents.sizes import names_of_last
 
 WIDTH: Final = 96
 HEIGHT: Final = 46
@@ -48,6 +49,12 @@ class TaskTime:
         """The task drawn for it: that it is a part of, ``bte`` for a mesh solved on its own; or itself."""
         stage, *rest = self.name.split(".")
         return stage if rest and not rest[0].isdigit() else ".".join([stage, *rest[:1]])
+
+
+def of_last(tasks: Sequence[TaskTime]) -> list[TaskTime]:
+    """Return the tasks of the last supercell tried, by the names they have in a run in it alone."""
+    names = {name: bare for bare, name in names_of_last(task.name for task in tasks).items()}
+    return [replace(task, name=names[task.name]) for task in tasks if task.name in names]
 
 
 def task_graph(tasks: Sequence[TaskTime]) -> str:
