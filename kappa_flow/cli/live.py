@@ -39,7 +39,7 @@ class Live:
         self._console = console
         self._bars = Progress(
             TextColumn("{task.fields[mark]}", table_column=Column(min_width=1)),
-            TextColumn("{task.description}", table_column=Column(min_width=18)),
+            TextColumn("{task.description}", table_column=Column(min_width=24)),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[time]}", justify="right", table_column=Column(min_width=8)),
             TextColumn("[dim]{task.fields[note]}[/dim]"),
@@ -83,7 +83,7 @@ class Live:
         if event.task not in self._lines or event.state == "started":
             self._hide(event.task)
             self._lines[event.task] = self._bars.add_task(
-                f"{event.task:<18}", total=None, mark=_MARKS["started"], time="", note=""
+                f"{event.task:<24}", total=None, mark=_MARKS["started"], time="", note=""
             )
         line = self._lines[event.task]
         if event.state == "progress":
@@ -112,4 +112,4 @@ def _plain_line(event: TaskEvent) -> str:
 
     word = {"done": "done", "skipped": "kept"}.get(event.state, event.state)
     note = f"  {escape(event.message)}" if event.message else ""
-    return f"{event.task:<18} {word:<11} {event.seconds:8.1f} s{note}"
+    return f"{event.task:<24} {word:<11} {event.seconds:8.1f} s{note}"
