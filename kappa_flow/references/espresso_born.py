@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import ase.io
 import numpy as np
-import spglib
 from ase import Atoms
 
 from kappa_flow.arrays import FloatArray
@@ -22,11 +21,7 @@ from kappa_flow.references.upf import Pseudopotential
 
 Namelists = Mapping[str, Mapping[str, Any]]
 
-SMALLEST_GAP: Final = 0.05
-"""eV between the highest full and the lowest empty band below which the crystal is taken for a metal."""
 _EMPTY_BANDS: Final = 2
-_HEXAGONAL: Final = range(143, 195)
-"""Space groups, trigonal ones included, whose symmetry a shifted grid breaks."""
 _REMEDY: Final = "Look at the reference section, or give force_constants.nac a BORN file"
 _PH: Final = """Born charges and dielectric tensor
 &inputph
@@ -147,8 +142,6 @@ def _write(
     files: Mapping[str, Pseudopotential],
     folder: Path,
 ) -> None:
-    dataset = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers))
-    shifted = dataset is None or dataset.number not in _HEXAGONAL
     ase.io.write(
         folder / "pw.in",
         atoms,
@@ -156,7 +149,7 @@ def _write(
         input_data={section: dict(values) for section, values in namelists.items()},
         pseudopotentials={element: file.path.name for element, file in files.items()},
         kpts=scf.kpoint_grid(atoms.cell.array, spacing),
-        koffset=(int(shifted),) * 3,
+        koffset=(int(scf.may_leave_gamma(atoms)),) * 3,
     )
 
 
@@ -183,10 +176,5 @@ def refuse_metal(text: str) -> None:
         When the highest full band reaches the lowest empty one.
     """
     levels = re.findall(r"highest occupied, lowest unoccupied level \(ev\):\s+(-?[\d.]+)\s+(-?[\d.]+)", text)
-    if not levels or (gap := float(levels[-1][1]) - float(levels[-1][0])) >= SMALLEST_GAP:
-        return
-    raise WorkError(
-        "Born charges",
-        f"the gap is {gap:.2f} eV: a metal, or one to these settings, has none",
-        "Leave force_constants.nac out",
-    )
+    if levels:
+        scf.refuse_metal(float(levels[-1][1]) - float(levels[-1][0]))
