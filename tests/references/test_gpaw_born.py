@@ -62,8 +62,8 @@ def test_charges_and_dielectric_tensor_are_those_of_ph_x(made: Made) -> None:
     # 2.135 on 3×3×3 with Γ, 2.160 on 4×4×4: 4 % for the k-points
     np.testing.assert_allclose(born[0], 2.16 * np.eye(3), atol=0.09)
     np.testing.assert_allclose(born[0], born[0, 0, 0] * np.eye(3), atol=1e-12)
-    # ph.x on the same 4×4×4 points, 20 Ry: 9.42, and 10.16 without local fields, where GPAW has 10.42: already
-    # there, before any local fields, 2.6 % apart
+    # ph.x on the same 4×4×4 points, 20 Ry: 9.42, and 10.16 without local fields, where GPAW has 10.42: 2.6 %
+    # apart before any local fields
     np.testing.assert_allclose(dielectric, 9.42 * 1.026 * np.eye(3), rtol=0.01, atol=1e-4)
 
 
