@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import ase.io
 import numpy as np
+import spglib
 from ase import Atoms
 
 from kappa_flow.arrays import FloatArray
@@ -22,6 +23,8 @@ from kappa_flow.references.upf import Pseudopotential
 Namelists = Mapping[str, Mapping[str, Any]]
 
 _EMPTY_BANDS: Final = 2
+_HEXAGONAL: Final = range(143, 195)
+"""Space groups, trigonal ones included, whose symmetry a shifted grid breaks."""
 _REMEDY: Final = "Look at the reference section, or give force_constants.nac a BORN file"
 _PH: Final = """Born charges and dielectric tensor
 &inputph
@@ -142,6 +145,8 @@ def _write(
     files: Mapping[str, Pseudopotential],
     folder: Path,
 ) -> None:
+    dataset = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers))
+    shifted = dataset is None or dataset.number not in _HEXAGONAL
     ase.io.write(
         folder / "pw.in",
         atoms,
@@ -149,7 +154,7 @@ def _write(
         input_data={section: dict(values) for section, values in namelists.items()},
         pseudopotentials={element: file.path.name for element, file in files.items()},
         kpts=scf.kpoint_grid(atoms.cell.array, spacing),
-        koffset=(int(scf.may_leave_gamma(atoms)),) * 3,
+        koffset=(int(shifted),) * 3,
     )
 
 

@@ -146,10 +146,8 @@ def _born_charges(atoms: Atoms, make: Make, spacing: float) -> FloatArray:
 
 
 def _points(atoms: Atoms, spacing: float) -> dict[str, Any]:
-    """Return k-points half a step off Γ, so even in number, where the lattice is not hexagonal."""
+    """Return k-points half a step off Γ, so even in number; the response uses what symmetry they leave."""
     grid = scf.kpoint_grid(atoms.cell.array, spacing)
-    if not scf.may_leave_gamma(atoms):
-        return {"size": grid, "gamma": True}
     return {"size": tuple(points + points % 2 for points in grid), "gamma": False}
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
-import spglib
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
@@ -27,8 +26,6 @@ Answer = TypeVar("Answer")
 
 SMALLEST_GAP: Final = 0.05
 """eV between the highest full and the lowest empty band below which the crystal is taken for a metal."""
-_HEXAGONAL: Final = range(143, 195)
-"""Space groups, trigonal ones included, whose symmetry a grid half a step off Γ breaks."""
 _SAME_FORCES: Final = frozenset({"command", "pseudopotentials", "noise_cells", "max_iterations"})
 _LATER: Final[dict[str, Any]] = {"k_grid": "gamma-centred", "magnetic_moments": {}}
 """Settings that came after labels had been kept, and what those were made with: identities stay."""
@@ -111,12 +108,6 @@ def refuse_metal(gap: float) -> None:
             f"the gap is {gap:.2f} eV: a metal, or one to these settings, has none",
             "Leave force_constants.nac out",
         )
-
-
-def may_leave_gamma(atoms: Atoms) -> bool:
-    """Return whether k-points half a step off Γ along every axis are fit: not for hexagonal and trigonal."""
-    dataset = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers))
-    return dataset is None or dataset.number not in _HEXAGONAL
 
 
 def kpoint_grid(cell: FloatArray, spacing: float) -> tuple[int, int, int]:
