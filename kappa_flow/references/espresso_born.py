@@ -22,8 +22,6 @@ from kappa_flow.references.upf import Pseudopotential
 
 Namelists = Mapping[str, Mapping[str, Any]]
 
-SMALLEST_GAP: Final = 0.05
-"""eV between the highest full and the lowest empty band below which the crystal is taken for a metal."""
 _EMPTY_BANDS: Final = 2
 _HEXAGONAL: Final = range(143, 195)
 """Space groups, trigonal ones included, whose symmetry a shifted grid breaks."""
@@ -183,10 +181,5 @@ def refuse_metal(text: str) -> None:
         When the highest full band reaches the lowest empty one.
     """
     levels = re.findall(r"highest occupied, lowest unoccupied level \(ev\):\s+(-?[\d.]+)\s+(-?[\d.]+)", text)
-    if not levels or (gap := float(levels[-1][1]) - float(levels[-1][0])) >= SMALLEST_GAP:
-        return
-    raise WorkError(
-        "Born charges",
-        f"the gap is {gap:.2f} eV: a metal, or one to these settings, has none",
-        "Leave force_constants.nac out",
-    )
+    if levels:
+        scf.refuse_metal(float(levels[-1][1]) - float(levels[-1][0]))

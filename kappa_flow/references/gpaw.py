@@ -10,9 +10,10 @@ from typing import Any, Final
 from ase import Atoms
 from ase.data import atomic_numbers
 
+from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.engines import GpawSettings
 from kappa_flow.errors import InputError, NotConvergedError
-from kappa_flow.references import scf
+from kappa_flow.references import gpaw_born, scf
 from kappa_flow.references.base import Engine, require
 
 CONVERGENCE: Final = {"density": 1e-8, "forces": 1e-5}
@@ -23,11 +24,6 @@ REMEDIES: Final[tuple[scf.Remedy, ...]] = (
     {},
     {"eigensolver": {"name": "rmm-diis"}, "patience": 3},
     {"mixer": _SLOW, "patience": 5},
-)
-
-NO_POLAR: Final = (
-    "GPAW's Born charges are not computed here",
-    "Make a BORN file with gpaw.borncharges and gpaw.response, and give force_constants.nac it",
 )
 
 
@@ -58,13 +54,19 @@ def engine(settings: GpawSettings) -> Engine:
 
     def made(given: GpawSettings, convergence: dict[str, float], name: str) -> Engine:
         program = _Program(given, convergence, kind)
-        return Engine(
-            name, elements, lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES), no_polar=NO_POLAR
-        )
+        return Engine(name, elements, lambda: scf.ScfCalculator("gpaw", program.run, REMEDIES))
 
+    def polar(atoms: Atoms) -> tuple[FloatArray, FloatArray]:
+        program = _Program(settings, CONVERGENCE, kind)
+        return scf.first_converged("gpaw", program.polar, atoms, REMEDIES)
+
+    if no_polar := gpaw_born.refused(settings):
+        born: dict[str, Any] = {"no_polar": no_polar}
+    else:
+        born = {"polar": polar}
     tighter = made(tight, TIGHT_CONVERGENCE, f"{identity}tighter {scf.said(tight)}")
     usual = made(settings, CONVERGENCE, identity + scf.said(settings))
-    return replace(usual, tighter=tighter, noise_cells=settings.noise_cells)
+    return replace(usual, tighter=tighter, noise_cells=settings.noise_cells, **born)
 
 
 def _setups(xc: str) -> dict[str, Path]:
@@ -90,26 +92,15 @@ class _Program:
         self._kind = setups
 
     def run(self, atoms: Atoms, remedy: scf.Remedy) -> dict[str, Any]:
-        from gpaw import GPAW, KohnShamConvergenceError
+        from gpaw import KohnShamConvergenceError
 
-        given, change = self._settings, dict(remedy)
-        steps = given.max_iterations * change.pop("patience", 1)
         bare = Atoms(numbers=atoms.numbers, cell=atoms.cell, positions=atoms.positions, pbc=True)
-        bare = scf.with_moments(bare, given)
-        bare.calc = GPAW(
-            mode={"name": "pw", "ecut": given.cutoff},
-            xc=self._functional(),
-            kpts={
-                "size": scf.kpoint_grid(atoms.cell.array, given.k_spacing),
-                "gamma": given.k_grid == "gamma-centred",
-            },
-            occupations={"name": "fermi-dirac", "width": given.smearing},
-            convergence=self._convergence,
-            setups=dict(given.setups),
-            maxiter=steps,
-            txt=None,
-            **change,
-        )
+        bare = scf.with_moments(bare, self._settings)
+        points = {
+            "size": scf.kpoint_grid(atoms.cell.array, self._settings.k_spacing),
+            "gamma": self._settings.k_grid == "gamma-centred",
+        }
+        bare.calc = self._calculator(points, remedy)
         try:
             return {
                 "energy": bare.get_potential_energy(force_consistent=True),
@@ -119,6 +110,26 @@ class _Program:
             }
         except KohnShamConvergenceError as error:
             raise NotConvergedError("gpaw", "SCF did not converge", "Raise max_iterations") from error
+
+    def polar(self, atoms: Atoms, remedy: scf.Remedy) -> tuple[FloatArray, FloatArray]:
+        def make(points: dict[str, Any], **more: Any) -> Any:
+            return self._calculator(points, {**remedy, **more})
+
+        return gpaw_born.tensors(atoms, make, self._settings.k_spacing)
+
+    def _calculator(self, points: dict[str, Any], changes: scf.Remedy) -> Any:
+        from gpaw import GPAW
+
+        given, change = self._settings, dict(changes)
+        usual = {
+            "mode": {"name": "pw", "ecut": given.cutoff},
+            "xc": self._functional(),
+            "occupations": {"name": "fermi-dirac", "width": given.smearing},
+            "convergence": self._convergence,
+            "setups": dict(given.setups),
+            "maxiter": given.max_iterations * change.pop("patience", 1),
+        }
+        return GPAW(kpts=points, txt=None, **{**usual, **change})
 
     def _functional(self) -> Any:
         from gpaw.xc import XC

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 from ase import Atoms
@@ -16,13 +16,16 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.engines import DftSettings
-from kappa_flow.errors import InputError, NotConvergedError
+from kappa_flow.errors import InputError, NotConvergedError, WorkError
 
 TIGHTER: Final = 1.25
 """Cutoffs are multiplied, and k_spacing is divided, by this where the noise of the forces is measured."""
 Remedy = Mapping[str, Any]
 Run = Callable[[Atoms, Remedy], dict[str, Any]]
+Answer = TypeVar("Answer")
 
+SMALLEST_GAP: Final = 0.05
+"""eV between the highest full and the lowest empty band below which the crystal is taken for a metal."""
 _SAME_FORCES: Final = frozenset({"command", "pseudopotentials", "noise_cells", "max_iterations"})
 _LATER: Final[dict[str, Any]] = {"k_grid": "gamma-centred", "magnetic_moments": {}}
 """Settings that came after labels had been kept, and what those were made with: identities stay."""
@@ -65,17 +68,45 @@ class ScfCalculator(Calculator):  # type: ignore[misc]  # ase ships no types
             When no remedy helped.
         """
         super().calculate(atoms, list(properties), list(system_changes))
-        for remedy in self._remedies:
-            try:
-                found = self._run(self.atoms, remedy)
-            except NotConvergedError:
-                continue
-            self.results = {name: found[name] for name in self.implemented_properties if name in found}
-            return
-        raise NotConvergedError(
-            f"{self._program}: {self.atoms.get_chemical_formula()}",
-            f"SCF did not converge in {len(self._remedies)} attempts",
-            "Look at the structure, smearing and spin; or raise reference.max_iterations",
+        found = first_converged(self._program, self._run, self.atoms, self._remedies)
+        self.results = {name: found[name] for name in self.implemented_properties if name in found}
+
+
+def first_converged(
+    program: str, run: Callable[[Atoms, Remedy], Answer], atoms: Atoms, remedies: Sequence[Remedy]
+) -> Answer:
+    """Return what ``run`` makes of the atoms with the first remedy under which it converges.
+
+    Raises
+    ------
+    NotConvergedError
+        When no remedy helped.
+    """
+    for remedy in remedies:
+        try:
+            return run(atoms, remedy)
+        except NotConvergedError:
+            continue
+    raise NotConvergedError(
+        f"{program}: {atoms.get_chemical_formula()}",
+        f"SCF did not converge in {len(remedies)} attempts",
+        "Look at the structure, smearing and spin; or raise reference.max_iterations",
+    )
+
+
+def refuse_metal(gap: float) -> None:
+    """Refuse Born charges of bands without a gap (eV) on the k-points.
+
+    Raises
+    ------
+    WorkError
+        When the highest full band reaches the lowest empty one.
+    """
+    if gap < SMALLEST_GAP:
+        raise WorkError(
+            "Born charges",
+            f"the gap is {gap:.2f} eV: a metal, or one to these settings, has none",
+            "Leave force_constants.nac out",
         )
 
 

@@ -8,9 +8,10 @@ import subprocess
 import tempfile
 import warnings
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import ase.io
 import numpy as np
@@ -18,9 +19,10 @@ from ase import Atoms
 from ase.calculators.vasp import Vasp
 from ase.data import atomic_numbers
 
+from kappa_flow.arrays import FloatArray
 from kappa_flow.documents.engines import VaspSettings
 from kappa_flow.errors import InputError, NotConvergedError, WorkError
-from kappa_flow.references import scf
+from kappa_flow.references import scf, vasp_born
 from kappa_flow.references.base import Engine
 
 COMMAND: Final = "ASE_VASP_COMMAND"
@@ -31,10 +33,7 @@ REMEDIES: Final[tuple[scf.Remedy, ...]] = (
     {"algo": "All", "patience": 3},
 )
 
-NO_POLAR: Final = (
-    "VASP's Born charges are not computed here",
-    "Run it with LEPSILON on the primitive cell, then phonopy-vasp-born; give force_constants.nac the file",
-)
+Answer = TypeVar("Answer")
 
 
 def engine(settings: VaspSettings) -> Engine:
@@ -66,14 +65,16 @@ def engine(settings: VaspSettings) -> Engine:
     def made(given: VaspSettings) -> Engine:
         identity = " | ".join([given.engine, *digests, scf.said(given)])
         program = _Program(given, command)
-        return Engine(
-            identity,
-            elements,
-            lambda: scf.ScfCalculator("vasp", program.run, REMEDIES),
-            no_polar=NO_POLAR,
-        )
+        return Engine(identity, elements, lambda: scf.ScfCalculator("vasp", program.run, REMEDIES))
 
-    return replace(made(settings), tighter=made(tight), noise_cells=settings.noise_cells)
+    def polar(atoms: Atoms) -> tuple[FloatArray, FloatArray]:
+        return scf.first_converged("vasp", _Program(settings, command).polar, atoms, REMEDIES)
+
+    if no_polar := vasp_born.refused(settings):
+        born: dict[str, Any] = {"no_polar": no_polar}
+    else:
+        born = {"polar": polar}
+    return replace(made(settings), tighter=made(tight), noise_cells=settings.noise_cells, **born)
 
 
 def write_input(settings: VaspSettings, atoms: Atoms, folder: Path, remedy: scf.Remedy) -> list[int]:
@@ -170,9 +171,25 @@ class _Program:
         self._words = words
 
     def run(self, atoms: Atoms, remedy: scf.Remedy) -> dict[str, Any]:
+        results, order = self._answer(self._settings, atoms, remedy, read_output)
+        return {**results, "forces": np.asarray(results["forces"])[order]}
+
+    def polar(self, atoms: Atoms, remedy: scf.Remedy) -> tuple[FloatArray, FloatArray]:
+        response = vasp_born.with_response(self._settings)
+        (born, dielectric), order = self._answer(response, atoms, remedy, vasp_born.read)
+        return born[order], dielectric
+
+    def _answer(
+        self,
+        settings: VaspSettings,
+        atoms: Atoms,
+        remedy: scf.Remedy,
+        read: Callable[[Path, int, str], Answer],
+    ) -> tuple[Answer, list[int]]:
+        """Return what ``read`` finds in the folder, and where each atom stands in VASP's order."""
         with tempfile.TemporaryDirectory(prefix="kappa_flow-vasp-") as name:
             folder = Path(name)
-            order = write_input(self._settings, atoms, folder, remedy)
+            order = write_input(settings, atoms, folder, remedy)
             ended = subprocess.run(  # noqa: S603 - the user's own program
                 self._words,
                 cwd=folder,
@@ -181,5 +198,4 @@ class _Program:
                 stderr=subprocess.PIPE,
                 check=False,
             )
-            results = read_output(folder, ended.returncode, ended.stderr.decode(errors="replace"))
-            return {**results, "forces": np.asarray(results["forces"])[order]}
+            return read(folder, ended.returncode, ended.stderr.decode(errors="replace")), order
