@@ -75,6 +75,13 @@ def test_a_mesh_of_another_length_is_told_how_to_write_it(key: str, mesh: list[i
     assert "more after it" not in text
 
 
+@pytest.mark.parametrize("key", ["supercell", "fc2_supercell"])
+def test_a_supercell_of_one_number_is_told_how_to_write_it(key: str) -> None:
+    text = refusal({**MINIMAL, "structure": {**MINIMAL["structure"], key: 4}})
+    assert f"structure.{key} = 4" in text
+    assert "4 is one number; write three, e.g. [2, 2, 2], or auto" in text
+
+
 @pytest.mark.parametrize("mesh", ["auto", [11, 11, 11]])
 def test_three_integers_and_auto_are_meshes(mesh: object) -> None:
     RunConfig.from_mapping({**MINIMAL, "bte": {"mesh": mesh}}, Path("/here"))

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from kappa_flow.arrays import FloatArray
-from kappa_flow.documents.sections.numbers import Positive, Repeats, Temperature
+from kappa_flow.documents.sections.numbers import Positive, Repeats, Temperature, three
 from kappa_flow.settings import Settings
 
 Transport = Literal["standard", "smm19", "njc23", "ibdb19"]
@@ -76,15 +76,7 @@ class BteSettings(Settings):
     @field_validator("mesh", "member_mesh", mode="before")
     @classmethod
     def _three_integers(cls, value: object, info: ValidationInfo) -> object:
-        found = None
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            found = f"{value!r} is one number"
-        if isinstance(value, (list, tuple)) and len(value) != 3:
-            found = f"it holds {len(value)} numbers"
-        if found is not None:
-            more = ", or auto" if info.field_name == "mesh" else ""
-            raise ValueError(f"{found}; write three, e.g. [11, 11, 11]{more}")
-        return value
+        return three(value, "[11, 11, 11]" + (", or auto" if info.field_name == "mesh" else ""))
 
     @model_validator(mode="after")
     def _split_in_rta_only(self) -> Self:

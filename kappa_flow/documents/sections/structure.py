@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from kappa_flow.documents.sections.numbers import IntMatrix3, Positive, Repeats
+from kappa_flow.documents.sections.numbers import IntMatrix3, Positive, Repeats, three
 from kappa_flow.settings import Settings
 
 
@@ -36,6 +36,11 @@ class StructureSettings(Settings):
     """Largest force component after relaxation, eV/Å."""
     symprec: Positive = 1e-5
     """Tolerance of the symmetry search, Å."""
+
+    @field_validator("supercell", "fc2_supercell", mode="before")
+    @classmethod
+    def _three_repeats(cls, value: object) -> object:
+        return three(value, "[2, 2, 2], or auto")
 
     @model_validator(mode="after")
     def _one_fc2_supercell(self) -> Self:
