@@ -8,9 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from ase.geometry import get_distances
 from phonopy.structure.atoms import PhonopyAtoms
-from scipy.linalg import solve_triangular
 from scipy.sparse import coo_array, csr_array
 from symfc import Symfc
 from torch import Tensor
@@ -33,10 +31,6 @@ LEFT_OUT: Final = (
 )
 REACHES: Final = (None, 1.0, 0.8, 0.65, 0.5)
 """Cutoffs of fc3 tried, in units of half the supercell's smallest height; None: no cutoff."""
-RANGE: Final = 1.8
-"""Å. An element of fc3 is expected to be of the size exp(-p / RANGE), with p the perimeter of the triangle of
-its three atoms, down to `LEAST` of the largest."""
-LEAST: Final = 1e-5
 SHARES: Final = (1e-4, 1e-3, 1e-2)
 """Root mean squares of these columns where the symmetry functions' are 1: the less, the stronger the penalty
 of a ridge regression. The first is better with few structures, the last with many."""
@@ -48,8 +42,7 @@ class LatticeTerms:
 
     What symmetry functions of few neighbours say badly of one crystal, these say exactly, to third order in
     the displacements; what is beyond it only the functions say. Both are fitted at once by one ridge
-    regression, whose penalty makes force constants the more expensive (`SHARES`), and fc3 the more the
-    farther its atoms are apart (`RANGE`): B_n of fc3 are such that Σ c_n² is Σ (Φ / expected size)².
+    regression, whose penalty makes force constants the more expensive (`SHARES`).
 
     References
     ----------
@@ -104,8 +97,7 @@ class LatticeTerms:
                 return None
             if not np.array_equal(work.p2s_map, first):
                 return None
-            second, third = (_factors(work.basis_set[order]) for order in (2, 3))
-            return cls(cell, lattice, second, _alike(*third, _expected(supercell, first)))
+            return cls(cell, lattice, *(_factors(work.basis_set[order]) for order in (2, 3)))
         return None
 
     @property
@@ -200,20 +192,6 @@ def _factors(basis: Any) -> tuple[csr_array, FloatArray]:
     """Return symfc's compression matrix and, dense, the basis in what it leaves."""
     blocked = basis.blocked_basis_set
     return csr_array(basis.compact_compression_matrix), np.asarray(blocked @ np.eye(blocked.shape[1]))
-
-
-def _expected(supercell: PhonopyAtoms, first: IntArray) -> FloatArray:
-    """Return the expected size of each element of fc3, of the atoms ``first`` and all others twice."""
-    apart = get_distances(supercell.positions, cell=supercell.cell, pbc=True)[1]
-    perimeter = apart[first][:, :, None] + apart[first][:, None, :] + apart
-    return np.repeat(np.maximum(np.exp(-perimeter.ravel() / RANGE), LEAST), 27)
-
-
-def _alike(matrix: csr_array, basis: FloatArray, size: FloatArray) -> tuple[csr_array, FloatArray]:
-    """Return factors of other B_n for the same force constants: Σ c_n² = Σ (Φ / size)²."""
-    weighted = csr_array(matrix.multiply(1.0 / size[:, None]))
-    lower = np.linalg.cholesky(basis.T @ ((weighted.T @ weighted) @ basis))
-    return matrix, np.ascontiguousarray(solve_triangular(lower, basis.T, lower=True).T)
 
 
 def _reordered(
