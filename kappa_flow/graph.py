@@ -131,21 +131,25 @@ def _detour_among_supercells(task: Task, config: RunConfig, documents: Mapping[s
         return [replace(one, size=task.size) for one in more]
     if task.stage not in ("structure", "bte"):
         return []
-    if (following := _next_supercell(config, documents)) is not None:
+    if (following := _next_supercell(task.size, config, documents)) is not None:
         return [replace(one, size=following) for one in _in_one_supercell(config)[1:-1]]
     return _next_mesh(Task("force_constants"), config, of_last(documents))
 
 
-def _next_supercell(config: RunConfig, documents: Mapping[str, Document]) -> Size | None:
-    """Return the supercell to be tried next; None where κ has settled or none is left."""
+def _next_supercell(last: Size | None, config: RunConfig, documents: Mapping[str, Document]) -> Size | None:
+    """Return the supercell to be tried after ``last``; None where κ has settled or none is left.
+
+    Those larger than ``last`` that a run taken up again may hold already are not looked at.
+    """
     from kappa_flow.structure import tried_supercells  # spglib, ASE: not needed to name tasks
 
     crystal = documents["structure"]
-    found = results.over_supercells(config, documents)
-    if not isinstance(crystal, Crystal) or (found is not None and found.converged):
+    if not isinstance(crystal, Crystal):
         return None
-    done = sizes(documents)
-    return next((size for size in tried_supercells(crystal, config.structure) if size not in done), None)
+    tried = tried_supercells(crystal, config.structure)
+    place = 0 if last is None else tried.index(last) + 1
+    found = results.over_supercells(config, documents, tried[:place])
+    return None if place == len(tried) or (found is not None and found.converged) else tried[place]
 
 
 def _detour(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:

@@ -11,7 +11,7 @@ from kappa_flow import pipeline, results
 from kappa_flow.cli.plan import plan
 from kappa_flow.documents import Document, KappaDocument, RunConfig
 from kappa_flow.errors import InputError
-from kappa_flow.graph import Task
+from kappa_flow.graph import Task, detour
 from kappa_flow.orchestration import Database, carry_out, submit
 from kappa_flow.results import files
 from kappa_flow.results.task_graph import TaskTime, of_last
@@ -106,6 +106,17 @@ def test_a_larger_limit_later_repeats_no_smaller_supercell(database: Database, t
     launched = [task.name for task in more.tasks if task.state == "launched"]
     assert {Task.named(name).size for name in launched} == {None, (3, 3, 3)}
     assert more.kappa.reference_calls > small.kappa.reference_calls
+
+
+def test_a_run_taken_up_again_goes_the_same_way(grown: dict[str, Document], tmp_path: Path) -> None:
+    asked = config(tmp_path)
+    for known in (["structure"], ["structure", "2x2x2.displacements"], list(grown)):
+        documents = {name: grown[name] for name in known}
+        names = [task.name for task in detour(Task("structure"), asked, documents)]
+        assert names == [f"2x2x2.{stage}" for stage in ("displacements", "forces", "force_constants", "bte")]
+    after = detour(Task("bte", size=(2, 2, 2)), asked, grown)
+    assert {task.size for task in after} == {(3, 3, 3)}
+    assert detour(Task("bte", size=(3, 3, 3)), asked, grown) == []
 
 
 def test_the_final_meshes_can_be_solved_in_parts(

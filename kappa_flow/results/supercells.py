@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,9 +16,12 @@ from kappa_flow.results.evidence import Evidence
 PARAMETER: Final = "structure.supercell"
 
 
-def curve(config: RunConfig, documents: Mapping[str, Document]) -> Convergence | None:
-    """Return κ of the supercells solved so far, smallest first; None where none is."""
-    found = [Evidence.of(of_size(documents, size)) for size in _solved(documents)]
+def curve(
+    config: RunConfig, documents: Mapping[str, Document], among: Sequence[Size] | None = None
+) -> Convergence | None:
+    """Return κ of the supercells solved so far, or of some, smallest first; None where none is."""
+    solved = [size for size in _solved(documents) if among is None or size in among]
+    found = [Evidence.of(of_size(documents, size)) for size in solved]
     if not found:
         return None
     kappa = [float(one.conductivity.trace[0]) for one in found]
