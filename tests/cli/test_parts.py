@@ -93,7 +93,7 @@ def test_a_whole_that_is_done_says_the_time_of_its_parts_too() -> None:
 def test_elsewhere_a_part_is_a_line_when_it_ends_and_kept_ones_are_none() -> None:
     lines = shown_live(events(), terminal=False).splitlines()
     assert len(lines) == 9
-    assert lines[0] == f"dataset.1.3        failed           0.0 s  {LINE}"
+    assert lines[0] == f"dataset.1.3              failed           0.0 s  {LINE}"
 
 
 def test_the_drawing_has_one_box_for_a_round_with_the_time_of_its_parts() -> None:
