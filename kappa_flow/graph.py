@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kappa_flow import results
-from kappa_flow.documents import Crystal, Document, RunConfig, Snapshots, SolvedMesh
+from kappa_flow.documents import Crystal, Document, ForceConstants, RunConfig, Snapshots, SolvedMesh
 from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRAINING, TRIAL
 from kappa_flow.documents.sizes import Size, joined, names_of, names_of_last, of_last, of_size, sizes, split
 
@@ -30,6 +30,7 @@ BY_REFERENCE: Final = ("structure", "sampling", "dataset", "forces")
 """Stages whose tasks depend on the reference, and are done where its engine is."""
 
 
+VARIED: Final = "varied"
 _OF_ALL_MESHES: Final = ("mesh_tolerance", "mesh_limit", "member_mesh", "memory", "phase_space")
 _OF_LINEWIDTHS: Final = ("mesh", "temperatures", "normal_umklapp", "average_degenerate")
 
@@ -45,11 +46,13 @@ class Task:
     """Most divisions of the mesh, where the linewidths of each are tasks of their own."""
     size: Size | None = None
     """fc3 supercell it is of, where several are tried."""
+    varied: bool = False
+    """Whether it is κ of force constants made otherwise, beside the linewidths in parts."""
 
     @property
     def name(self) -> str:
-        """``bte``, ``surrogate.1``, ``dataset.1.12``, ``bte.m11``, ``bte.m11.3``, ``2x2x2.dataset.1.12``."""
-        mesh = None if self.mesh is None else f"m{self.mesh}"
+        """``bte``, ``surrogate.1``, ``dataset.1.12``, ``bte.m11.3``, ``bte.varied``, ``2x2x2.dataset.1``."""
+        mesh = VARIED if self.varied else None if self.mesh is None else f"m{self.mesh}"
         parts = (self.stage, self.round, mesh, self.part)
         return joined(self.size, ".".join(str(item) for item in parts if item is not None))
 
@@ -68,6 +71,8 @@ class Task:
         """Return the task of that name."""
         size, bare = split(name)
         stage, *numbers = bare.split(".")
+        if numbers == [VARIED]:
+            return cls(stage, size=size, varied=True)
         if numbers and numbers[0].startswith("m"):
             part = int(numbers[1]) if len(numbers) > 1 else None
             return cls(stage, part=part, mesh=int(numbers[0][1:]), size=size)
@@ -187,10 +192,10 @@ def _parts(number: int, config: RunConfig, snapshots: Document) -> list[Task]:
 
 def _next_mesh(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:
     """Return the tasks of the next mesh whose linewidths are worth tasks of their own."""
-    crystal = documents.get("structure")
-    if task.stage not in TRIAL[1:] or task == Task("bte") or task.part is not None:
+    crystal, constants = documents.get("structure"), documents.get("force_constants")
+    if task.stage not in TRIAL[1:] or task == Task("bte") or task.part is not None or task.varied:
         return []
-    if not isinstance(crystal, Crystal):
+    if not isinstance(crystal, Crystal) or not isinstance(constants, ForceConstants):
         return []
     from kappa_flow import bte  # phono3py: not needed to name tasks
 
@@ -200,7 +205,8 @@ def _next_mesh(task: Task, config: RunConfig, documents: Mapping[str, Document])
         return []
     divisions, count = following
     whole = Task("bte", mesh=divisions)
-    return [*(replace(whole, part=part) for part in range(count if count > 1 else 0)), whole]
+    beside = [Task("bte", varied=True)] if not solved and constants.variants else []
+    return [*(replace(whole, part=part) for part in range(count if count > 1 else 0)), whole, *beside]
 
 
 def needs(task: Task, names: list[str]) -> list[str]:
@@ -235,7 +241,7 @@ def _needs(task: Task, names: list[str]) -> list[str]:
     if task.part is not None:
         wanted["dataset"] = [f"sampling.{number}"]
     if task == Task("bte"):
-        wanted["bte"] += meshes_of(names)
+        wanted["bte"] += [*meshes_of(names), f"bte.{VARIED}"]
     if task.round is None and task.stage == "forces":
         wanted["forces"] = ["structure", "displacements", *latest(names, "surrogate"), "input.polar"]
     if task.round is None and task.stage in TRIAL[:2] and latest(names, task.stage):
@@ -258,7 +264,7 @@ def meshes_of(names: list[str]) -> list[str]:
 def _beside(name: str) -> bool:
     """Whether a task only prepares another's document: a part, or one mesh of several."""
     bare = split(name)[1]
-    return bare.count(".") > 1 or bare.startswith("bte.m")
+    return bare.count(".") > 1 or bare.startswith("bte.m") or bare == f"bte.{VARIED}"
 
 
 def sections(task: Task, config: RunConfig) -> dict[str, Any]:
@@ -271,6 +277,8 @@ def sections(task: Task, config: RunConfig) -> dict[str, Any]:
     tasks = plain["bte"].pop("tasks")  # decides who computes the linewidths, not what they are
     if task.mesh is not None:
         plain["bte"] = _of_one_mesh(task, plain["bte"], tasks)
+    if task.varied:
+        plain["bte"] = _of_variations(plain["bte"])
     more = {"sampling": ["surrogate"]}.get(task.stage, [])
     if task == Task("forces") and config.converges:
         more = ["structure", "displacements", "force_constants", "bte"]
@@ -286,11 +294,21 @@ def _of_one_mesh(task: Task, bte: dict[str, Any], tasks: int | str) -> dict[str,
     return {"tasks": tasks, **{name: bte[name] for name in _OF_LINEWIDTHS}}
 
 
+def _of_variations(bte: dict[str, Any]) -> dict[str, Any]:
+    """Return what κ of force constants made otherwise depends on: of where the meshes end little."""
+    from kappa_flow import bte as transport
+
+    most = min(bte["mesh_limit"], transport.VARIED_DIVISIONS)
+    kept = {
+        name: value for name, value in bte.items() if name not in ("mesh_tolerance", "memory", "phase_space")
+    }
+    return {**kept, "mesh_limit": most}
+
+
 def latest(names: list[str], stage: str) -> list[str]:
     """Return the name of the highest round of ``stage``, as a list of one or none."""
-    rounds = [
-        task for task in map(Task.named, _numbered(names, stage)) if task.part is None and task.mesh is None
-    ]
+    tasks = map(Task.named, _numbered(names, stage))
+    rounds = [task for task in tasks if task.round is not None and task.part is None]
     return [max(rounds, key=lambda task: task.round or 0).name] if rounds else []
 
 

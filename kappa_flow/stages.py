@@ -40,7 +40,8 @@ from kappa_flow.documents import (
 )
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.lattice_facts import LatticeFacts
-from kappa_flow.graph import Task, latest, meshes_of, parts_of
+from kappa_flow.documents.variants import VariedKappa
+from kappa_flow.graph import VARIED, Task, latest, meshes_of, parts_of
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
 
 D = TypeVar("D", bound=Document)
@@ -241,17 +242,20 @@ def _force_constants(work: Work) -> ForceConstants:
     return force_constants.with_variants(found, work.crystal, cells, forces_of, settings)
 
 
-def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh:
+def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh | VariedKappa:
     made, progress = Task("force_constants", work.task.round).name, work.bench.progress
     constants = work.get(made, ForceConstants)
     if work.task.mesh is not None:
         return _bte_mesh(work, work.task.mesh, constants)
+    if work.task.varied:
+        return bte.vary(work.crystal, constants, work.config.bte, progress)
     if work.task.round is not None or work.task.size is not None:  # a trial: of a round, of a supercell
         alone = constants.model_copy(update={"variants": ()})
         return bte.solve(work.crystal, alone, bte.modest(work.config.bte), progress)
     settings = work.config.bte
     solved = [work.get(name, SolvedMesh) for name in meshes_of(list(work.documents))]
-    return bte.solve(work.crystal, constants, settings, progress, solved)
+    beside = work.find(f"bte.{VARIED}", VariedKappa)
+    return bte.solve(work.crystal, constants, settings, progress, solved, beside)
 
 
 def _bte_mesh(work: Work, divisions: int, constants: ForceConstants) -> Linewidths | SolvedMesh:

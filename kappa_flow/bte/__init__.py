@@ -2,9 +2,10 @@
 
 from kappa_flow.bte.fan_out import collect, expected, linewidths, next_mesh
 from kappa_flow.bte.feasible import collision_memory, verify
-from kappa_flow.bte.solve import modest, solve
+from kappa_flow.bte.solve import VARIED_DIVISIONS, modest, solve, vary
 
 __all__ = [
+    "VARIED_DIVISIONS",
     "collect",
     "collision_memory",
     "expected",
@@ -12,5 +13,6 @@ __all__ = [
     "modest",
     "next_mesh",
     "solve",
+    "vary",
     "verify",
 ]

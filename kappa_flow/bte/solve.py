@@ -17,7 +17,7 @@ from kappa_flow.bte.layer import layer_share
 from kappa_flow.bte.meshes import Mesh, capped, checked
 from kappa_flow.bte.paths import mean_free_paths
 from kappa_flow.bte.phase_space import joint_densities, phase_space
-from kappa_flow.bte.refine import Refined, nearest, refine
+from kappa_flow.bte.refine import Refined, nearest, refine, sequence
 from kappa_flow.bte.scatterers import told
 from kappa_flow.bte.spectra import bands
 from kappa_flow.bte.spectral import spectral_kappa
@@ -25,10 +25,11 @@ from kappa_flow.bte.transport import conduct, loaded
 from kappa_flow.bte.variations import IMAGINARY, variations
 from kappa_flow.documents import Conductivity, Crystal, ForceConstants, SolvedMesh
 from kappa_flow.documents.sections import BteSettings
+from kappa_flow.documents.variants import VariedKappa
 from kappa_flow.protocols import Progress, quiet
 
 _MEMBER_DIVISIONS = 9
-_MODEST_DIVISIONS = 7
+_MODEST_DIVISIONS = VARIED_DIVISIONS = 7
 
 
 def solve(
@@ -37,6 +38,7 @@ def solve(
     settings: BteSettings,
     progress: Progress = quiet,
     collected: Sequence[SolvedMesh] = (),
+    beside: VariedKappa | None = None,
 ) -> Conductivity:
     """Return κ(T) by the method asked for and everything mode-resolved behind it.
 
@@ -50,6 +52,8 @@ def solve(
         Told of every q-point done.
     collected : sequence of SolvedMesh
         All meshes, where they were solved beforehand (`fan_out`): then no linewidths are computed.
+    beside : VariedKappa or None
+        What :func:`vary` returns, where it was found beforehand.
 
     Returns
     -------
@@ -72,6 +76,7 @@ def solve(
     spectral = spectral_kappa(work, modes, at)
     mesh = _member_mesh(work, refined.final.mesh, settings)
     spread = _members(work, force_constants, mesh, settings, refined, progress)
+    varied = beside or _varied(work, force_constants, mesh, settings, progress)
     return Conductivity(
         method=settings.method,
         temperatures=settings.temperature_list,
@@ -84,9 +89,7 @@ def solve(
         member_kappa=spread.kappa,
         member_mesh=spread.mesh,
         member_mean_kappa=spread.mean,
-        variations=variations(
-            work, force_constants, capped(work, mesh, _MODEST_DIVISIONS), _in_rta(settings), progress
-        ),
+        variations=varied.found,
         **_extremes(modes["frequency"], spectrum.frequencies),
         bands=spectrum,
         mean_free_paths=mean_free_paths(modes, at),
@@ -95,6 +98,22 @@ def solve(
         modes=modes,
         switches=_switches(force_constants, settings, work),
     )
+
+
+def vary(
+    crystal: Crystal, force_constants: ForceConstants, settings: BteSettings, progress: Progress = quiet
+) -> VariedKappa:
+    """Return κ of force constants made otherwise, as `solve` would find it: at most 7 divisions, RTA."""
+    work = loaded(crystal, force_constants)
+    mesh = _member_mesh(work, sequence(work, settings)[-1], settings)
+    return _varied(work, force_constants, mesh, settings, progress)
+
+
+def _varied(
+    work: Phono3py, force_constants: ForceConstants, mesh: Mesh, settings: BteSettings, progress: Progress
+) -> VariedKappa:
+    small = capped(work, mesh, VARIED_DIVISIONS)
+    return VariedKappa(found=variations(work, force_constants, small, _in_rta(settings), progress))
 
 
 def modest(settings: BteSettings) -> BteSettings:

@@ -171,7 +171,11 @@ def _plainly(settings: RunConfig, folder: Path, live: Live) -> Done:
         times.append(_perform(task, settings, documents, bench, live))
         more = graph.detour(task, settings, documents)
         if more and more[0].part is not None:
-            live(TaskEvent("here", more[0].whole.name, "parts", total=len(more)))
+            live(
+                TaskEvent(
+                    "here", more[0].whole.name, "parts", total=sum(one.part is not None for one in more)
+                )
+            )
         queue[:0] = more
     deliver(folder, results.as_one(settings, documents), of_last(times))
     seconds = sum(task.seconds or 0.0 for task in times)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from kappa_flow.arrays import FloatArray, Shape
-from kappa_flow.documents.base import Part
+from kappa_flow.documents.base import Document, Part
 
 Source = Literal["displacement", "supercell", "force_noise", "force_constants"]
 """What a variant is made otherwise in: length of the displacements, reach of the force constants in the
@@ -54,3 +54,12 @@ class Variations(Part):
         if not own:
             return None
         return np.asarray(np.sqrt(sum(one.weight * (one.kappa - self.kappa) ** 2 for one in own)))
+
+
+class VariedKappa(Document):
+    """κ of every variant, where it is a task of its own beside the linewidths'."""
+
+    kind: ClassVar[str] = "varied_kappa"
+
+    found: Variations | None
+    """None where there are no variants."""

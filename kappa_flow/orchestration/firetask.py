@@ -50,7 +50,9 @@ class StageTask(FiretaskBase):  # type: ignore[misc]  # fireworks ships no types
         more = graph.detour(task, run.config, Kept(database, available(database, run)))
         if more and more[0].part is not None:
             whole = more[0].whole.name
-            watch.listener(TaskEvent(run.name, whole, "parts", total=len(more)))
+            watch.listener(
+                TaskEvent(run.name, whole, "parts", total=sum(task.part is not None for task in more))
+            )
         if not more or self._has(run.name, more[0].name):
             return FWAction()
         return FWAction(detours=[workflow_of(database.runs.get(run.name), more)])

@@ -244,8 +244,9 @@ def place_in_order(task: str) -> tuple[float, ...]:
     index = stages.index(stage) if stage in stages else len(stages)
     number, part = (*numbers, None, None)[:2]  # parts stand before the whole
     last = math.inf if part is None else int(part)
-    if stage == "bte" and (number is None or number.startswith("m")):  # meshes stand before κ of all of them
-        return (2, 0, index, math.inf if number is None else int(number[1:]), last)
+    if stage == "bte" and (number is None or not number.isdigit()):  # what κ is made of stands before it
+        mesh = math.inf if number is None else int(number[1:]) if number.startswith("m") else -1
+        return (2, 0, index, mesh, last)
     if number is None:
         return (0 if stage in AHEAD else 2, 0, index)
     return (1, int(number), index, last)
