@@ -21,7 +21,7 @@ from kappa_flow.documents.convergence import Convergence
 from kappa_flow.documents.crystal import heights
 from kappa_flow.documents.sections import DisplacementsSettings
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
-from kappa_flow.structure import larger_supercells
+from kappa_flow.structure import fc2_supercells
 
 LENGTHS: Final = (0.03, 0.015, 0.0075, 0.00375)
 """Å, tried in this order. Forces of a surrogate have no noise a small length could amplify."""
@@ -106,7 +106,7 @@ def enlarge(
 
     def tries() -> Iterator[_Try]:
         yield _Try(_height(crystal, crystal.supercell), crystal, found)
-        for matrix in larger_supercells(crystal, "structure.fc2_limit", config.structure.fc2_limit):
+        for matrix in fc2_supercells(crystal, config.structure):
             larger = crystal.model_copy(update={"fc2_supercell": matrix})
             cells = displacements.generate_fc2(larger, config.displacements)
             update = {

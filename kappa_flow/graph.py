@@ -24,7 +24,7 @@ from typing import Any, Final
 from kappa_flow import results
 from kappa_flow.documents import Crystal, Document, ForceConstants, RunConfig, Snapshots, SolvedMesh
 from kappa_flow.documents.config import AHEAD, LOOP, STAGES, TRAINING, TRIAL
-from kappa_flow.documents.sizes import Size, joined, names_of, names_of_last, of_last, of_size, sizes, split
+from kappa_flow.documents.sizes import Size, joined, names_of, names_of_last, of_last, of_size, split
 
 BY_REFERENCE: Final = ("structure", "sampling", "dataset", "forces")
 """Stages whose tasks depend on the reference, and are done where its engine is."""
@@ -192,10 +192,9 @@ def _parts(number: int, config: RunConfig, snapshots: Document) -> list[Task]:
 
 def _next_mesh(task: Task, config: RunConfig, documents: Mapping[str, Document]) -> list[Task]:
     """Return the tasks of the next mesh whose linewidths are worth tasks of their own."""
-    crystal, constants = documents.get("structure"), documents.get("force_constants")
     if task.stage not in TRIAL[1:] or task == Task("bte") or task.part is not None or task.varied:
         return []
-    if not isinstance(crystal, Crystal) or not isinstance(constants, ForceConstants):
+    if not isinstance(crystal := documents.get("structure"), Crystal):
         return []
     from kappa_flow import bte  # phono3py: not needed to name tasks
 
@@ -205,19 +204,36 @@ def _next_mesh(task: Task, config: RunConfig, documents: Mapping[str, Document])
         return []
     divisions, count = following
     whole = Task("bte", mesh=divisions)
-    beside = [Task("bte", varied=True)] if not solved and constants.variants else []
+    beside = [] if solved or not _has_variants(documents) else [Task("bte", varied=True)]
     return [*(replace(whole, part=part) for part in range(count if count > 1 else 0)), whole, *beside]
+
+
+def _has_variants(documents: Mapping[str, Document]) -> bool:
+    constants = documents.get("force_constants")
+    return isinstance(constants, ForceConstants) and bool(constants.variants)
 
 
 def needs(task: Task, names: list[str]) -> list[str]:
     """Return the names of the documents ``task`` is made from, out of those there are."""
+    own = _own_names(task, names)
+    return [own[name] for name in _needs(task.bare, list(own))]
+
+
+def seen_by(task: Task, documents: Mapping[str, Document]) -> Mapping[str, Document]:
+    """Return the documents ``task`` is made from, by the names of a run in its supercell alone."""
+    view: Mapping[str, Document] = documents
     if task.size is not None:
-        own = names_of(names, task.size)
-        return [own[name] for name in _needs(task.bare, list(own))]
-    if sizes(names) and task.stage == "bte":
-        last = names_of_last(names)
-        return [last[name] for name in _needs(task, list(last))]
-    return _needs(task, names)
+        view = of_size(documents, task.size)
+    elif task.stage == "bte":
+        view = of_last(documents)
+    return {name: view[name] for name in _needs(task.bare, list(view))}
+
+
+def _own_names(task: Task, names: list[str]) -> dict[str, str]:
+    """Return the name of each document the task may see, by its name in a run in one supercell."""
+    if task.size is not None:
+        return names_of(names, task.size)
+    return names_of_last(names) if task.stage == "bte" else {name: name for name in names}
 
 
 def _needs(task: Task, names: list[str]) -> list[str]:

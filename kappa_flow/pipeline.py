@@ -31,9 +31,8 @@ from kappa_flow.documents import (
     RunConfig,
 )
 from kappa_flow.documents.crystal import Cell
-from kappa_flow.documents.sizes import of_last, of_size
 from kappa_flow.errors import WorkError
-from kappa_flow.graph import Task, detour, needs, tasks
+from kappa_flow.graph import Task, detour, seen_by, tasks
 from kappa_flow.protocols import Progress, quiet
 from kappa_flow.stages import PERFORM, Bench, Work
 
@@ -89,7 +88,7 @@ def inputs(config: RunConfig) -> dict[str, Document]:
     assert isinstance(cell, Cell)  # noqa: S101 - read makes it
     crystal = structure.build(cell, config.structure, None)
     if config.structure.grows:
-        structure.larger_supercells(crystal, "structure.fc2_limit", config.structure.fc2_limit)
+        structure.fc2_supercells(crystal, config.structure)
     if config.structure.tries_supercells:
         structure.tried_supercells(crystal, config.structure)
     if config.wants_kappa:
@@ -125,12 +124,8 @@ def read(config: RunConfig) -> dict[str, Document]:
 
 
 def perform(task: Task, config: RunConfig, documents: Documents, bench: Bench) -> Document:
-    """Do one task and return its document; of ``documents`` it sees what `needs` names and no more."""
-    seen: Documents = {name: documents[name] for name in needs(task, list(documents))}
-    if task.size is not None:
-        seen = of_size(seen, task.size)
-    elif task.stage == "bte":
-        seen = of_last(seen)
+    """Do one task and return its document; of ``documents`` it sees what `seen_by` names and no more."""
+    seen = seen_by(task, documents)
     try:
         return PERFORM[task.stage](Work(task, config, seen, bench))
     except BaseException as error:

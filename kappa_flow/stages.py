@@ -40,7 +40,7 @@ from kappa_flow.documents import (
 )
 from kappa_flow.documents.crystal import Cell
 from kappa_flow.documents.lattice_facts import LatticeFacts
-from kappa_flow.documents.variants import VariedKappa
+from kappa_flow.documents.variants import Variations
 from kappa_flow.graph import VARIED, Task, latest, meshes_of, parts_of
 from kappa_flow.protocols import ForceModel, Progress, Reference, quiet
 
@@ -242,7 +242,7 @@ def _force_constants(work: Work) -> ForceConstants:
     return force_constants.with_variants(found, work.crystal, cells, forces_of, settings)
 
 
-def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh | VariedKappa:
+def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh | Variations:
     made, progress = Task("force_constants", work.task.round).name, work.bench.progress
     constants = work.get(made, ForceConstants)
     if work.task.mesh is not None:
@@ -254,8 +254,8 @@ def _bte(work: Work) -> Conductivity | Linewidths | SolvedMesh | VariedKappa:
         return bte.solve(work.crystal, alone, bte.modest(work.config.bte), progress)
     settings = work.config.bte
     solved = [work.get(name, SolvedMesh) for name in meshes_of(list(work.documents))]
-    beside = work.find(f"bte.{VARIED}", VariedKappa)
-    return bte.solve(work.crystal, constants, settings, progress, solved, beside)
+    varied = work.find(f"bte.{VARIED}", Variations)
+    return bte.solve(work.crystal, constants, settings, progress, solved, varied)
 
 
 def _bte_mesh(work: Work, divisions: int, constants: ForceConstants) -> Linewidths | SolvedMesh:
@@ -269,10 +269,8 @@ def _bte_mesh(work: Work, divisions: int, constants: ForceConstants) -> Linewidt
 def _results(work: Work) -> Result:
     if not work.config.wants_kappa:
         return results.assemble_training(work.config, work.documents)
-    seen = results.as_one(work.config, work.documents)
-    document = results.assemble(work.config, seen, _facts(replace(work, documents=seen)))
-    made = {name: work.documents[name].content_hash for name in sorted(work.documents)}
-    return document.model_copy(update={"provenance": made})
+    seen = replace(work, documents=results.as_one(work.config, work.documents))
+    return results.assemble(work.config, work.documents, _facts(seen))
 
 
 def _facts(work: Work) -> LatticeFacts:

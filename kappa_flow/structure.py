@@ -118,16 +118,22 @@ def build(
     )
 
 
-def larger_supercells(crystal: Crystal, setting: str, limit: int) -> list[IntArray]:
-    """Return supercells of the conventional cell larger than that of fc3, of at most ``limit`` atoms.
-
-    From one to the next the least distance between images grows by the conventional cell's smallest height,
-    and there are as many repeats along each axis as that takes, none fewer than in the fc3 supercell.
+def fc2_supercells(crystal: Crystal, settings: StructureSettings) -> list[IntArray]:
+    """Return the supercells of ``structure.fc2_supercell: auto``, all larger than that of fc3.
 
     Raises
     ------
     InputError
-        When there is none: ``setting``, which gave the limit, must be raised.
+        When ``structure.fc2_limit`` leaves none.
+    """
+    return _larger(crystal, "structure.fc2_limit", settings.fc2_limit)
+
+
+def _larger(crystal: Crystal, setting: str, limit: int) -> list[IntArray]:
+    """Return supercells of the conventional cell larger than that of fc3, of at most ``limit`` atoms.
+
+    From one to the next the least distance between images grows by the conventional cell's smallest height,
+    and there are as many repeats along each axis as that takes, none fewer than in the fc3 supercell.
     """
     before, length = crystal.supercell, heights(crystal.supercell @ crystal.cell.lattice).min()
     found: list[IntArray] = []
@@ -157,7 +163,7 @@ def tried_supercells(crystal: Crystal, settings: StructureSettings) -> list[Size
     InputError
         When ``structure.supercell_limit`` leaves no other.
     """
-    larger = larger_supercells(crystal, "structure.supercell_limit", settings.supercell_limit)
+    larger = _larger(crystal, "structure.supercell_limit", settings.supercell_limit)
     repeats = [np.diag(matrix).tolist() for matrix in (crystal.supercell, *larger)]
     return [(first, second, third) for first, second, third in repeats]
 

@@ -26,13 +26,14 @@ from kappa_flow.documents import (
     SurrogateDocument,
     crystal_of,
 )
+from kappa_flow.documents.sections import StructureSettings
 from kappa_flow.errors import InputError
 from kappa_flow.graph import Task, sections
 from kappa_flow.orchestration.database import Database
 from kappa_flow.references import CalculatorReference, Engine
 from kappa_flow.results import files
 from kappa_flow.stages import Bench
-from kappa_flow.structure import larger_supercells
+from kappa_flow.structure import fc2_supercells
 from kappa_flow.surrogate import Potential
 
 MODEST = {"mesh": [3, 3, 3], "temperatures": [300], "isotopes": False}
@@ -222,11 +223,12 @@ def test_with_a_surrogate_the_learned_fc3_stays_and_an_unsettled_kappa_is_said(t
 
 def test_supercells_grow_as_evenly_as_the_crystal_allows() -> None:
     cell = crystal_of_lengths((3.1, 3.1, 5.0), (3, 3, 2))
-    found = [np.diag(matrix).tolist() for matrix in larger_supercells(cell, "structure.fc2_limit", 600)]
+    settings = StructureSettings(file=Path("POSCAR"), fc2_limit=600)
+    found = [np.diag(matrix).tolist() for matrix in fc2_supercells(cell, settings)]
     # 9.3 Å and then 3.1 Å more each time, across both: 12.4, 15.5, 18.6 …
     assert found[:3] == [[4, 4, 3], [5, 5, 4], [6, 6, 4]]
     lopsided = crystal_of_lengths((3.0, 3.0, 9.0), (2, 2, 2))
-    found = larger_supercells(lopsided, "structure.fc2_limit", 600)
+    found = fc2_supercells(lopsided, settings)
     assert np.diag(found[0]).tolist() == [3, 3, 2]  # no axis shrinks
 
 

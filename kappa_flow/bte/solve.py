@@ -25,7 +25,7 @@ from kappa_flow.bte.transport import conduct, loaded
 from kappa_flow.bte.variations import IMAGINARY, variations
 from kappa_flow.documents import Conductivity, Crystal, ForceConstants, SolvedMesh
 from kappa_flow.documents.sections import BteSettings
-from kappa_flow.documents.variants import VariedKappa
+from kappa_flow.documents.variants import Variations
 from kappa_flow.protocols import Progress, quiet
 
 _MEMBER_DIVISIONS = 9
@@ -38,7 +38,7 @@ def solve(
     settings: BteSettings,
     progress: Progress = quiet,
     collected: Sequence[SolvedMesh] = (),
-    beside: VariedKappa | None = None,
+    varied: Variations | None = None,
 ) -> Conductivity:
     """Return κ(T) by the method asked for and everything mode-resolved behind it.
 
@@ -52,7 +52,7 @@ def solve(
         Told of every q-point done.
     collected : sequence of SolvedMesh
         All meshes, where they were solved beforehand (`fan_out`): then no linewidths are computed.
-    beside : VariedKappa or None
+    varied : Variations or None
         What :func:`vary` returns, where it was found beforehand.
 
     Returns
@@ -76,7 +76,8 @@ def solve(
     spectral = spectral_kappa(work, modes, at)
     mesh = _member_mesh(work, refined.final.mesh, settings)
     spread = _members(work, force_constants, mesh, settings, refined, progress)
-    varied = beside or _varied(work, force_constants, mesh, settings, progress)
+    if varied is None and force_constants.variants:
+        varied = _varied(work, force_constants, mesh, settings, progress)
     return Conductivity(
         method=settings.method,
         temperatures=settings.temperature_list,
@@ -89,7 +90,7 @@ def solve(
         member_kappa=spread.kappa,
         member_mesh=spread.mesh,
         member_mean_kappa=spread.mean,
-        variations=varied.found,
+        variations=varied,
         **_extremes(modes["frequency"], spectrum.frequencies),
         bands=spectrum,
         mean_free_paths=mean_free_paths(modes, at),
@@ -102,7 +103,7 @@ def solve(
 
 def vary(
     crystal: Crystal, force_constants: ForceConstants, settings: BteSettings, progress: Progress = quiet
-) -> VariedKappa:
+) -> Variations:
     """Return κ of force constants made otherwise, as `solve` would find it: at most 7 divisions, RTA."""
     work = loaded(crystal, force_constants)
     mesh = _member_mesh(work, sequence(work, settings)[-1], settings)
@@ -111,9 +112,9 @@ def vary(
 
 def _varied(
     work: Phono3py, force_constants: ForceConstants, mesh: Mesh, settings: BteSettings, progress: Progress
-) -> VariedKappa:
+) -> Variations:
     small = capped(work, mesh, VARIED_DIVISIONS)
-    return VariedKappa(found=variations(work, force_constants, small, _in_rta(settings), progress))
+    return variations(work, force_constants, small, _in_rta(settings), progress)
 
 
 def modest(settings: BteSettings) -> BteSettings:

@@ -21,15 +21,13 @@ IMAGINARY: Final = -0.05
 
 def variations(
     work: Phono3py, force_constants: ForceConstants, mesh: Mesh, settings: BteSettings, progress: Progress
-) -> Variations | None:
+) -> Variations:
     """Return κ of every variant on ``mesh``; ``work`` holds the last one's force constants afterwards.
 
     Degenerate bands are averaged: without, rounding moves κ by as much as is looked for here
     (docs/architecture.md, decision 8). A source of variants is left out as a whole where one of them makes a
     stable crystal unstable or κ other than finite: it says nothing of a small change then.
     """
-    if not force_constants.variants:
-        return None
     alike = settings.model_copy(update={"average_degenerate": True})
 
     def solved(fc2: FloatArray, fc3: FloatArray) -> MeshResult:

@@ -17,10 +17,9 @@ QUIET: Final = ("done", "skipped", "ready", "waiting", "cancelled")
 
 def whole_of(task: str) -> str:
     """Return the task that ``task`` is a part of: ``dataset.1`` of ``dataset.1.12``; or itself."""
-    from kappa_flow.documents.sizes import joined, split
+    from kappa_flow.graph import Task
 
-    size, bare = split(task)
-    return joined(size, ".".join(bare.split(".")[:2]))
+    return Task.named(task).whole.name
 
 
 def counted(states: Mapping[str, int], total: int) -> str:

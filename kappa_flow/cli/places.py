@@ -180,7 +180,7 @@ def run_documents(
         When the run has no result yet.
     """
     from kappa_flow import results
-    from kappa_flow.orchestration.records import place_in_order
+    from kappa_flow.documents.task_order import place_in_order
     from kappa_flow.results.task_graph import TaskTime, of_last
 
     steps = sorted(database.runs.steps(name).values(), key=lambda step: place_in_order(step.task))

@@ -12,7 +12,7 @@ from kappa_flow.cli.memory import memory, of_machine, shortage
 from kappa_flow.displacements import CellCount
 from kappa_flow.documents import Crystal, Dataset, RunConfig
 from kappa_flow.documents.crystal import Cell
-from kappa_flow.documents.sizes import Size
+from kappa_flow.documents.sizes import in_supercell
 from kappa_flow.documents.vacuum import emptiest
 
 FC2: Final = "fc2 supercells"
@@ -68,7 +68,9 @@ def plan(config: RunConfig) -> Plan:
     inputs = pipeline.read(config)
     cell, given = inputs["input.structure"], inputs.get("input.dataset")
     assert isinstance(cell, Cell)  # noqa: S101 - pipeline.read makes it
-    crystals = _supercells(config, structure.build(cell, config.structure, None))
+    crystal = structure.build(cell, config.structure, None)
+    tried = structure.tried_supercells(crystal, config.structure) if config.structure.tries_supercells else []
+    crystals = [in_supercell(crystal, size) for size in tried] or [crystal]
     crystal = crystals[-1]
     counts = [counted(config, one) for one in crystals]
     count = counts[-1]
@@ -86,7 +88,7 @@ def plan(config: RunConfig) -> Plan:
     return Plan(
         formula=crystal.formula,
         spacegroup=f"{crystal.spacegroup} ({crystal.spacegroup_number})",
-        tasks=tuple(task.name for task in graph.all_tasks(config, _tried(config, crystals))),
+        tasks=tuple(task.name for task in graph.all_tasks(config, tried)),
         supercell_lengths=tuple(
             float(length) for length in np.linalg.norm(crystal.supercell @ crystal.cell.lattice, axis=1)
         ),
@@ -102,25 +104,13 @@ def plan(config: RunConfig) -> Plan:
     )
 
 
-def _supercells(config: RunConfig, crystal: Crystal) -> list[Crystal]:
-    """Return the crystal in every fc3 supercell it may be taken in."""
-    if not config.structure.tries_supercells:
-        return [crystal]
-    tried = structure.tried_supercells(crystal, config.structure)
-    return [crystal.model_copy(update={"supercell": np.diag(np.array(size))}) for size in tried]
-
-
-def _tried(config: RunConfig, crystals: list[Crystal]) -> list[Size]:
-    return structure.tried_supercells(crystals[0], config.structure) if len(crystals) > 1 else []
-
-
 def counted(config: RunConfig, crystal: Crystal) -> CellCount:
     """Return the displaced supercells; where fc2's is ``auto``, of the largest it may come to."""
     if not config.wants_kappa:
         return displacements.NO_CELLS
     if not config.structure.grows:
         return displacements.count(crystal, config.displacements)
-    tried = structure.larger_supercells(crystal, *_fc2_limit(config))
+    tried = structure.fc2_supercells(crystal, config.structure)
     # symmetry leaves as many displacements in each, and is found soonest in the smallest
     small, large = (crystal.model_copy(update={"fc2_supercell": one}) for one in (tried[0], tried[-1]))
     return replace(displacements.count(small, config.displacements), fc2_atoms=large.fc2_atoms)
@@ -131,7 +121,7 @@ def reference_calls(config: RunConfig, crystal: Crystal, count: CellCount, *, fc
     born = {"Born charges (primitive cell)": 1} if config.force_constants.computes_born else {}
     fc2_calls, each = {}, _with_perfect(count.fc2_cells)
     if config.structure.grows:
-        tried = len(structure.larger_supercells(crystal, *_fc2_limit(config)))
+        tried = len(structure.fc2_supercells(crystal, config.structure))
         fc2_calls = {f"{FC2}, at most {tried} sizes": each * tried}
     elif each and config.reference is not None and (fc2 or not config.trains):
         fc2_calls = {FC2: each}
@@ -169,10 +159,6 @@ def warnings(config: RunConfig, crystal: Crystal, needed: dict[str, int]) -> tup
     if unused and not config.wants_kappa:
         found.append(f"{', '.join(unused)}: not looked at, because forces.source: none asks for no κ")
     return tuple(found)
-
-
-def _fc2_limit(config: RunConfig) -> tuple[str, int]:
-    return "structure.fc2_limit", config.structure.fc2_limit
 
 
 def _with_perfect(cells: int) -> int:

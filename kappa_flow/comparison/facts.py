@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from kappa_flow.documents import KappaDocument
-from kappa_flow.documents.config import STAGES
-from kappa_flow.documents.sizes import split
+from kappa_flow.documents.task_order import place_in_order
 
 UPSTREAM: Final = ("structure", "reference", "sampling", "dataset", "surrogate", "displacements", "forces")
 """Sections of the settings that force constants come from, with ``force_constants`` itself."""
@@ -99,20 +97,5 @@ def _between(a: dict[str, Any], b: dict[str, Any]) -> Iterator[Difference]:
 def _first_document(a: KappaDocument, b: KappaDocument) -> str | None:
     """Return the first task whose document differs; rounds of the learning loop one after another."""
     names = {*a.provenance, *b.provenance}
-    order = sorted(names, key=_place)
+    order = sorted(names, key=place_in_order)
     return next((name for name in order if a.provenance.get(name) != b.provenance.get(name)), None)
-
-
-def _place(task: str) -> tuple[int, ...]:
-    """Return the place of a task: inputs first, then rounds, then what follows them."""
-    size, task = split(task)
-    if size is not None:
-        return (2, math.prod(size), *size, *_place(task))
-    stage, _, rest = task.partition(".")
-    if stage == "input":
-        return 0, 0, 0
-    index = STAGES.index(stage) if stage in STAGES else len(STAGES)
-    if stage in ("structure", "displacements"):
-        return 1, 0, index
-    number = rest.partition(".")[0]
-    return (2, int(number), index) if number.isdigit() else (3, 0, index)

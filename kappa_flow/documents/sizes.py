@@ -56,6 +56,11 @@ def names_of_last(names: Iterable[str]) -> dict[str, str]:
     return own | {name: name for name in names if split(name)[0] is None}
 
 
+def in_supercell(crystal: Crystal, size: Size) -> Crystal:
+    """Return the crystal with another fc3 supercell."""
+    return crystal.model_copy(update={"supercell": np.diag(np.array(size, dtype=np.int64))})
+
+
 class OfSize(Mapping[str, Document]):
     """Documents by ordinary task name, each read when it is asked for; the crystal in that supercell.
 
@@ -65,18 +70,16 @@ class OfSize(Mapping[str, Document]):
         Of the whole run.
     names : dict of str to str
         Task name by ordinary name.
-    size : tuple of int or None
+    size : tuple of int
     """
 
-    def __init__(self, documents: Mapping[str, Document], names: dict[str, str], size: Size | None) -> None:
+    def __init__(self, documents: Mapping[str, Document], names: dict[str, str], size: Size) -> None:
         self._documents, self._names, self._size = documents, names, size
 
     def __getitem__(self, name: str) -> Document:
         """Return the document of that task."""
         document = self._documents[self._names[name]]
-        if isinstance(document, Crystal) and self._size is not None:
-            return document.model_copy(update={"supercell": np.diag(np.array(self._size, dtype=np.int64))})
-        return document
+        return in_supercell(document, self._size) if isinstance(document, Crystal) else document
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the ordinary names."""

@@ -32,8 +32,10 @@ class Varied(Part):
     kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
 
 
-class Variations(Part):
+class Variations(Document):
     """κ of every variant and of the force constants themselves, on one mesh, degenerate bands averaged."""
+
+    kind: ClassVar[str] = "variations"
 
     mesh: tuple[int, int, int]
     kappa: Annotated[FloatArray, Shape(("n_temperatures", 3, 3), "W/(m K)")]
@@ -54,12 +56,3 @@ class Variations(Part):
         if not own:
             return None
         return np.asarray(np.sqrt(sum(one.weight * (one.kappa - self.kappa) ** 2 for one in own)))
-
-
-class VariedKappa(Document):
-    """κ of every variant, where it is a task of its own beside the linewidths'."""
-
-    kind: ClassVar[str] = "varied_kappa"
-
-    found: Variations | None
-    """None where there are no variants."""

@@ -12,11 +12,12 @@ from typing import Any, Final, Literal
 
 from kappa_flow import graph, pipeline, references
 from kappa_flow.documents import Document, KappaDocument, Result, RunConfig
+from kappa_flow.documents.task_order import place_in_order
 from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.graph import Task
 from kappa_flow.orchestration import keys
 from kappa_flow.orchestration.database import Database
-from kappa_flow.orchestration.records import Run, Step, StepState, now, place_in_order
+from kappa_flow.orchestration.records import Run, Step, StepState, now
 from kappa_flow.orchestration.watch import WATCH, EngineMissing, TaskEvent, Watch
 from kappa_flow.protocols import Reference
 from kappa_flow.stages import Bench

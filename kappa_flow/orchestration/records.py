@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kappa_flow.documents import RunConfig
-from kappa_flow.documents.config import AHEAD
-from kappa_flow.documents.sizes import split
 from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.orchestration import processes
 from kappa_flow.settings import nearest
@@ -232,24 +229,6 @@ class RunRecords:
         if dead:
             self._runs.update_one({"_id": name}, {"$pull": {"workers": {"$in": dead}}})
         return [worker for worker in workers if processes.alive(worker)]
-
-
-def place_in_order(task: str) -> tuple[float, ...]:
-    """Return a sort key that puts task names in the order of the calculation, the loop round after round."""
-    size, task = split(task)
-    if size is not None:  # between the structure and what follows the last supercell
-        return (1, math.prod(size), *size, *place_in_order(task))
-    stage, *numbers = task.split(".")
-    stages = list(RunConfig.model_fields)  # one section per stage, in stage order
-    index = stages.index(stage) if stage in stages else len(stages)
-    number, part = (*numbers, None, None)[:2]  # parts stand before the whole
-    last = math.inf if part is None else int(part)
-    if stage == "bte" and (number is None or not number.isdigit()):  # what κ is made of stands before it
-        mesh = math.inf if number is None else int(number[1:]) if number.startswith("m") else -1
-        return (2, 0, index, mesh, last)
-    if number is None:
-        return (0 if stage in AHEAD else 2, 0, index)
-    return (1, int(number), index, last)
 
 
 def now() -> datetime:

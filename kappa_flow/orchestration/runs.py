@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kappa_flow.documents import KappaDocument, Result, RunConfig
+from kappa_flow.documents.task_order import place_in_order
 from kappa_flow.errors import InputError, KappaFlowError, WorkError
 from kappa_flow.orchestration import keys
 from kappa_flow.orchestration.database import Database, open_database
-from kappa_flow.orchestration.records import Run, Step, now, place_in_order
+from kappa_flow.orchestration.records import Run, Step, now
 from kappa_flow.orchestration.watch import Listener, deaf
 from kappa_flow.settings import nearest
 from kappa_flow.storage.connection import WORKER_PATIENCE

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from kappa_flow.documents.task_order import place_in_order
 from kappa_flow.orchestration import processes
 from kappa_flow.orchestration.database import Database
-from kappa_flow.orchestration.records import Run, Step, place_in_order
+from kappa_flow.orchestration.records import Run, Step
 from kappa_flow.storage.kappa_records import KappaQuery
 
 TaskState = Literal["waiting", "ready", "running", "lost", "done", "skipped", "failed", "cancelled"]

@@ -18,7 +18,7 @@ from kappa_flow.results.error_budget import SOURCES, budget, nearest_index, repo
 from kappa_flow.results.evidence import Evidence
 from kappa_flow.results.flags import CONTRADICTS, flags
 from kappa_flow.results.learning import history
-from kappa_flow.results.supercells import PARAMETER
+from kappa_flow.results.supercells import PARAMETER, as_one
 
 PACKAGES: Final = (
     "kappa-flow",
@@ -50,9 +50,10 @@ def assemble(
     facts : LatticeFacts, optional
         What was measured of the force constants.
     """
-    evidence = Evidence.of(documents)
+    seen = as_one(config, documents)
+    evidence = Evidence.of(seen)
     crystal, found = evidence.crystal, evidence.conductivity
-    rounds = history(config, documents)
+    rounds = history(config, seen)
     errors, sigma = budget(
         found,
         SOURCES if evidence.surrogate else SOURCES[1:],

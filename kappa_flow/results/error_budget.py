@@ -63,7 +63,7 @@ def budget(
     spread = committee_spread(conductivity)
     surrogate = spread if spread is None or not calibrated else CALIBRATION * spread
     found = {"surrogate": surrogate, "mesh": None if limit is None else limit.sigma, **_varied(conductivity)}
-    if grown is not None and len(grown.kappa) > 1:
+    if grown is not None:
         found["supercell"] = grown.change * reported(conductivity)
     parts = {name: found.get(name) for name in sources}
     squares = [sigma**2 for sigma in parts.values() if sigma is not None]
@@ -164,13 +164,12 @@ def assumptions(
             "Mesh: κ is extrapolated from the last three meshes as κ(∞) − b/N²; σ is half the distance to "
             "κ(∞) − a/N and the scatter about the fit."
         )
-    stepped = grown is not None and len(grown.kappa) > 1
-    if stepped:
+    if grown is not None:
         said.append("Supercell: change of κ in the last step to a larger one.")
     varied = [
         words
         for name, words in _OTHERWISE.items()
-        if relative.get(name) is not None and not (stepped and name == "supercell")
+        if relative.get(name) is not None and (name != "supercell" or grown is None)
     ]
     if varied and conductivity.variations is not None:
         mesh = "×".join(map(str, conductivity.variations.mesh))
