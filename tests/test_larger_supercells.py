@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.io import write
 from run_cases import copper, one_round
 
 from kappa_flow import pipeline, results
@@ -23,9 +25,17 @@ def config(
     folder: Path, supercell: Any = "auto", tolerance: float = 0.2, most: int = 110, **more: Any
 ) -> RunConfig:
     """Copper by brute force; images 7 Å apart at first: 32 atoms, then 108."""
-    structure = {"supercell": supercell, "min_length": 7.0 if most > 40 else 3.5, "supercell_limit": most}
+    structure = {"supercell": supercell, "min_length": 7.0, "supercell_limit": most}
+    structure |= more.pop("structure", {})
     sections = {"forces": {"source": "reference"}, "bte": BTE, "displacements": {"tolerance": tolerance}}
     return copper(folder, **(sections | more), structure=structure)
+
+
+def unsettled(folder: Path, most: int) -> RunConfig:
+    """Tetragonal CuAu, asked for more than it can give: cells of 16 atoms, 54, 128."""
+    cell = Atoms("CuAu", cell=[2.82, 2.82, 3.66], scaled_positions=[[0, 0, 0], [0.5] * 3], pbc=True)
+    write(folder / "cuau.vasp", cell, format="vasp")
+    return config(folder, tolerance=1e-9, most=most, structure={"file": "cuau.vasp", "min_length": 5.0})
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +92,7 @@ def test_the_report_shows_the_way_and_the_last_supercell(grown: dict[str, Docume
 
 
 def test_what_does_not_settle_is_said(tmp_path: Path) -> None:
-    document = kappa(pipeline.run_all(config(tmp_path, tolerance=1e-9, most=40)))
+    document = kappa(pipeline.run_all(unsettled(tmp_path, most=54)))
     (flag,) = (one for one in document.flags if one.name == "displacements-not-converged")
     assert "Raise structure.supercell_limit" in flag.message
     assert not document.converged
@@ -99,12 +109,10 @@ def test_fireworks_gives_the_same(grown: dict[str, Document], database: Database
 
 
 def test_a_larger_limit_later_repeats_no_smaller_supercell(database: Database, tmp_path: Path) -> None:
-    small = carry_out(database, submit(config(tmp_path, tolerance=1e-9, most=40), database))
-    large = config(tmp_path, tolerance=1e-9, most=40)
-    structure = large.structure.model_copy(update={"supercell_limit": 110})
-    more = carry_out(database, submit(large.model_copy(update={"structure": structure}), database))
+    small = carry_out(database, submit(unsettled(tmp_path, most=54), database))
+    more = carry_out(database, submit(unsettled(tmp_path, most=128), database))
     launched = [task.name for task in more.tasks if task.state == "launched"]
-    assert {Task.named(name).size for name in launched} == {None, (3, 3, 3)}
+    assert {Task.named(name).size for name in launched} == {None, (4, 4, 4)}
     assert more.kappa.reference_calls > small.kappa.reference_calls
 
 
