@@ -78,7 +78,7 @@ def generate(crystal: Crystal, settings: DisplacementsSettings) -> Displacements
 def generate_fc2(crystal: Crystal, settings: DisplacementsSettings) -> DisplacedCells:
     """Return the cells :func:`generate` would make of the crystal's fc2 supercell, and no others."""
     work = phono3py_of(crystal)
-    work.generate_fc2_displacements(distance=settings.length)
+    work.generate_fc2_displacements(distance=settings.length, is_plusminus=settings.plus_minus or "auto")
     return _fc2_cells(work)
 
 
@@ -118,6 +118,7 @@ def _displaced(crystal: Crystal, settings: DisplacementsSettings) -> Phono3py:
     options: dict[str, Any] = {
         "distance": settings.length,
         "cutoff_pair_distance": settings.cutoff,
+        "is_plusminus": settings.plus_minus or "auto",
     }
     if settings.method == "random":
         options["number_of_snapshots"] = settings.count or "auto"

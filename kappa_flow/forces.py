@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+from phonopy.harmonic.force_constants import get_positions_sent_by_rot_inv
 
 from kappa_flow.arrays import FloatArray
-from kappa_flow.documents import Displacements, Evaluation, ForceSets
+from kappa_flow.documents import Crystal, Displacements, Evaluation, ForceSets
 from kappa_flow.documents.dataset import ForceNoise
 from kappa_flow.documents.displacements import DisplacedCells
 from kappa_flow.documents.force_sets import CellForces
 from kappa_flow.errors import WorkError
+from kappa_flow.interop import phono3py_of
 from kappa_flow.protocols import ForceModel, Progress, Reference, Trusting, quiet
+
+ROUNDING: Final = 1e-8
+"""eV/Å; forces of double precision break symmetry by no more."""
 
 
 def evaluate(
@@ -68,10 +75,63 @@ def with_halved(
     return found.model_copy(update={"fc3": both(found.fc3, displacements.fc3), "fc2": fc2})
 
 
-def noise(displacements: Displacements, found: ForceSets, reference: Reference) -> ForceNoise | None:
-    """Return how far the reference's forces on the fc3 cells are from its own at tighter settings."""
+def noise(
+    crystal: Crystal, displacements: Displacements, found: ForceSets, reference: Reference
+) -> ForceNoise | None:
+    """Return how far the reference's forces on the fc3 cells are from its own at tighter settings.
+
+    Where it has none, how far they break the crystal's symmetry, which takes no further calculation. Measured
+    on SevenNet-0, whose forces are not those of the mirror image: 2e-6 eV/Å (rms) in NaCl, κ by brute force
+    0.8 % too small at 0.03 Å, 2.7 % at 0.01 Å.
+    """
     forces = np.concatenate([found.fc3.forces, np.zeros_like(found.fc3.residual)[None]]) + found.fc3.residual
-    return reference.force_noise(displacements.fc3.structures.geometry(), forces.reshape(-1, 3))
+    tighter = reference.force_noise(displacements.fc3.structures.geometry(), forces.reshape(-1, 3))
+    return asymmetry(crystal, displacements.fc3, found.fc3.forces) if tighter is None else tighter
+
+
+def asymmetry(crystal: Crystal, cells: DisplacedCells, forces: FloatArray) -> ForceNoise | None:
+    """Return how far forces are from what symmetry leaves of them, over the cells with one atom displaced.
+
+    The operations are those of the displaced atom's site that leave its displacement as it is.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    cells : DisplacedCells
+        Of its fc3 supercell.
+    forces : ndarray
+        (n_cells, n_atoms, 3), eV/Å.
+
+    Returns
+    -------
+    ForceNoise or None
+        None where no such cell has symmetry, or what breaks it is rounding (`ROUNDING`).
+    """
+    work = phono3py_of(crystal)
+    scaled, away = work.supercell.scaled_positions, []
+    to_cartesian = work.supercell.cell.T
+    for displacement, found in zip(cells.displacements, forces, strict=True):
+        moved = np.flatnonzero(displacement.any(axis=1))
+        if len(moved) != 1:
+            continue
+        (atom,) = moved
+        site = work.symmetry.get_site_symmetry(int(atom))
+        turns = to_cartesian @ site @ np.linalg.inv(to_cartesian)
+        kept = np.linalg.norm(turns @ displacement[atom] - displacement[atom], axis=1) < crystal.symprec
+        if kept.sum() < 2:
+            continue
+        at_origin, numbers = scaled - scaled[atom], work.supercell.numbers
+        sent = get_positions_sent_by_rot_inv(to_cartesian, at_origin, site[kept], crystal.symprec, numbers)
+        away.append(found - np.einsum("sab,sib->ia", turns[kept], found[sent]) / kept.sum())
+    rows = np.array(away)
+    if not np.abs(rows).max(initial=0.0) > ROUNDING:
+        return None
+    return ForceNoise(
+        rms=float(np.sqrt((rows**2).mean())),
+        largest=float(np.abs(rows).max()),
+        n_cells=len(away),
+        against="the crystal's symmetry",
+    )
 
 
 def of_cells(cells: DisplacedCells, model: ForceModel, name: str, progress: Progress = quiet) -> CellForces:

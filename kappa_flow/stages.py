@@ -195,7 +195,7 @@ def _forces(work: Work) -> ForceSets:
         found = _by_surrogate(work, cells)
     else:
         found = forces.evaluate(cells, reference, reference.identity, work.bench.progress)
-        found = found.model_copy(update={"force_noise": forces.noise(cells, found, reference)})
+        found = found.model_copy(update={"force_noise": forces.noise(work.crystal, cells, found, reference)})
     if work.task.round is None:
         found = _with_fc2(work, cells, found, reference)
     return found.model_copy(update={"reference_calls": reference.calls - calls})

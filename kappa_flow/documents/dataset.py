@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -13,14 +13,16 @@ from kappa_flow.documents.structures import Structures
 
 
 class ForceNoise(Part):
-    """How far the reference's forces are from its own at tighter settings, on a few displaced cells."""
+    """How far the reference's forces are from what they should be, on a few displaced cells."""
 
     rms: float
     """eV/Å, per component."""
     largest: float
     """eV/Å, of one component."""
     n_cells: int
-    """Cells computed twice."""
+    against: Literal["tighter settings", "the crystal's symmetry"] = "tighter settings"
+    """What they should be: the same forces at tighter settings, computed once more, or what the symmetry of a
+    cell with one atom displaced leaves of them."""
 
 
 class Dataset(Structures):

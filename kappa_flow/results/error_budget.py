@@ -24,7 +24,7 @@ BUDGET: Final = {
     "mesh": "q mesh",
     "supercell": "Supercell",
     "displacement": "Displacement length",
-    "force_noise": "Noise of DFT forces",
+    "force_noise": "Noise of the forces",
     "force_constants": "Fit of force constants",
     "total": "Together",
 }
@@ -192,7 +192,7 @@ _OTHERWISE: Final = {
     "displacement": "Displacement: 4/3 of the change when every displacement the surrogate was asked for is "
     "half as long, for the error of finite differences goes with its square.",
     "force_noise": "Force noise: rms change over four draws of independent normal noise on the forces, of "
-    "the rms their difference from tighter settings has.",
+    "the rms measured, against tighter settings or against the crystal's symmetry.",
     "force_constants": "Force constants: jackknife over quarters of the randomly displaced cells.",
 }
 _MISSING: Final = {

@@ -46,6 +46,10 @@ NOISE_LIMIT: Final = 1e-4
 """eV/Å, rms. In silicon an error of 1.5e-4 eV/Å on displaced cells is still seen in κ."""
 RESIDUAL_LIMIT: Final = 0.01
 """eV/Å on the undisplaced supercell."""
+_QUIETER: Final = {
+    "tighter settings": "Raise reference.cutoff or lower reference.k_spacing",
+    "the crystal's symmetry": "Set displacements.plus_minus: true, or take a reference that keeps it",
+}
 THZ_OF_EV_PER_ANGSTROM2_AMU: Final = 15.633302
 """√(eV/(Å² amu))/2π in THz, phonopy's conversion factor."""
 
@@ -237,8 +241,8 @@ def _reference(evidence: Evidence | Learned) -> Iterator[Flag]:
     if noise is not None and noise.rms > NOISE_LIMIT:
         yield Flag(
             name="noisy-forces",
-            message=f"the reference's forces are {noise.rms:.1e} eV/Å (rms) from those at tighter settings, "
-            f"more than the {NOISE_LIMIT:g} κ needs. Raise reference.cutoff or lower reference.k_spacing",
+            message=f"the reference's forces are {noise.rms:.1e} eV/Å (rms) off, measured against "
+            f"{noise.against}, more than the {NOISE_LIMIT:g} κ needs. {_QUIETER[noise.against]}",
         )
 
 
