@@ -51,8 +51,7 @@ def make(name: str, rattled: int) -> LabelledCrystal:
         numbers=unit.numbers, cell=unit.cell.array, scaled_positions=unit.get_scaled_positions()
     )
     ph3 = Phono3py(cell, [2, 2, 2], primitive_matrix="auto", log_level=0)
-    # SevenNet-0 is not symmetric under mirrors (docs/stages/5-displacements.md)
-    ph3.generate_displacements(distance=AMPLITUDE, is_plusminus=engine is SEVENNET or "auto")
+    ph3.generate_displacements(distance=AMPLITUDE)
     rest = peers.as_ase(ph3.supercell)
     moved = [peers.as_ase(one) for one in ph3.supercells_with_displacements or []]
     images = [*shaken(rest, rattled), *moved]

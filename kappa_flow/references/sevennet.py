@@ -9,6 +9,7 @@ from ase.calculators.calculator import Calculator
 from kappa_flow.documents.engines import SevenNetSettings
 from kappa_flow.errors import InputError
 from kappa_flow.references.base import Engine, require
+from kappa_flow.references.mirrored import MirrorAveraged
 from kappa_flow.references.repeatable import RepeatableModel
 
 MODELS: Final = ("7net-0", "7net-l3i5")
@@ -20,7 +21,9 @@ ELEMENTS: Final = frozenset({*range(1, 84), *range(89, 95)})
 def engine(settings: SevenNetSettings) -> Engine:
     """Return a SevenNet model.
 
-    It computes in float32: forces carry noise of about 1e-6 eV/Å, energies of about 1e-7 of their size.
+    It computes in float32: forces carry noise of about 1e-7 eV/Å, energies of about 1e-7 of their size. The
+    models were built without parity: unless ``mirror`` is off each structure is computed with its mirror
+    image, and both averaged.
 
     Raises
     ------
@@ -38,11 +41,14 @@ def engine(settings: SevenNetSettings) -> Engine:
             "its weights are not inside the sevenn package",
             f"Choose {' or '.join(MODELS)}",
         )
-    return Engine(
-        identity=f"{settings.engine} {settings.model} sevenn {version}",
-        elements=ELEMENTS,
-        make=lambda: RepeatableModel(lambda: _made(settings)),
-    )
+    identity = f"{settings.engine} {settings.model} sevenn {version}"
+
+    def model() -> Calculator:
+        return RepeatableModel(lambda: _made(settings))
+
+    if not settings.mirror:
+        return Engine(identity, ELEMENTS, model)
+    return Engine(f"{identity}, mirror-averaged", ELEMENTS, lambda: MirrorAveraged(model()))
 
 
 def _made(settings: SevenNetSettings) -> Calculator:

@@ -1,4 +1,4 @@
-"""SevenNet: the elements it says, forces that belong to its energy, the same bits twice."""
+"""SevenNet: the elements it says, forces that belong to its energy, the mirror image, the same bits twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rattled(seed):
 
 
 def test_the_elements_listed_are_those_of_the_model(reference):
-    calculator = sevennet.engine(SevenNetSettings(engine="sevennet", device="cpu")).make()
+    calculator = sevennet.engine(SevenNetSettings(engine="sevennet", device="cpu", mirror=False)).make()
     assert set(calculator._model.type_map) == set(sevennet.ELEMENTS)
 
 
@@ -45,6 +45,22 @@ def test_forces_and_stress_are_derivatives_of_the_energy(reference):
         energies.append(moved.get_potential_energy())
     # float32 energies of 43 eV are good to 4e-6 eV, so the difference to 4e-4 eV/Å; the rest is step² E'''/6.
     assert (energies[0] - energies[1]) / (2 * step) == pytest.approx(slope, rel=5e-3, abs=1e-3)
+
+
+def test_the_mirror_image_has_the_mirrored_forces(reference):
+    atoms = bulk("NaCl", "rocksalt", a=5.69, cubic=True)
+    atoms.rattle(0.05, seed=3)
+    image = atoms.copy()
+    image.positions[:, 0] *= -1
+    alone = references.build(SevenNetSettings(engine="sevennet", device="cpu", mirror=False))
+
+    def odd(engine):
+        found = [engine.evaluate(interop.structures_from_ase([one])).forces for one in (atoms, image)]
+        return np.abs(found[0] - found[1] * [-1, 1, 1]).max()
+
+    assert odd(reference) < 2e-6  # float32
+    assert odd(alone) > 1e-5
+    assert reference.identity != alone.identity
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core always sums in one order")

@@ -15,6 +15,9 @@ class SevenNetSettings(Engine):
     model: str = "7net-0"
     """``7net-0`` or ``7net-l3i5``."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    mirror: bool = True
+    """Average with the mirror image, for twice the time: the models were built without parity, and their own
+    forces break the symmetry of a crystal with mirrors. κ by brute force is 0.4 % (NaCl) to 2 % (SiC) off."""
 
 
 class ChgnetSettings(Engine):
