@@ -80,9 +80,8 @@ def noise(
 ) -> ForceNoise | None:
     """Return how far the reference's forces on the fc3 cells are from its own at tighter settings.
 
-    Where it has none, how far they break the crystal's symmetry, which takes no further calculation. Measured
-    on SevenNet-0, whose forces are not those of the mirror image: 2e-6 eV/Å (rms) in NaCl, κ by brute force
-    0.8 % too small at 0.03 Å, 2.7 % at 0.01 Å.
+    Where it has none, how far they break the crystal's symmetry, which takes no further calculation: what
+    breaks it goes into fc3 (docs/stages/5-displacements.md).
     """
     forces = np.concatenate([found.fc3.forces, np.zeros_like(found.fc3.residual)[None]]) + found.fc3.residual
     tighter = reference.force_noise(displacements.fc3.structures.geometry(), forces.reshape(-1, 3))

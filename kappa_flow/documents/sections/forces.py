@@ -22,7 +22,7 @@ class DisplacementsSettings(Settings):
     """Number of randomly displaced cells; None: estimated by symfc."""
     plus_minus: bool = False
     """Displace every atom both ways, also where symmetry says what the other way gives (phono3py's ``--pm``).
-    For a reference that breaks the crystal's symmetry: SevenNet-0 that of mirrors, a DFT grid a little."""
+    For a reference that breaks the crystal's symmetry: a model without parity, a DFT grid a little."""
     pair_cutoff: Positive | Literal["auto"] | None = None
     """Å; leaves pairs further apart out of fc3. ``auto``: grows by shells until κ moves by less than
     ``tolerance`` twice in a row; needs a surrogate."""
